@@ -1,0 +1,52 @@
+# Everything here needs python3 and make; the rest is installed into .venv, or as root by apt.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+.PHONY: help demo test check format unit docs bench lock clean
+
+help:
+	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
+	@echo 'make test    the whole suite; as root also on real hosts'
+	@echo 'make check   lint, types, import rules, shell scripts, unit tests'
+	@echo 'make bench   remote commands and times, beside plain pyinfra'
+	@echo 'make docs    write the generated pages again'
+	@echo 'make format  put the code into the usual shape'
+	@echo 'make lock    choose the newest dependencies again'
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/venv.sh
+	@PYTHON='$(PYTHON)' sh scripts/venv.sh
+
+demo: $(STAMP)
+	@$(BIN)/python scripts/demo.py
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest tests/unit -n 2 -q
+	@$(BIN)/python -m pytest tests/hosts -q
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/shellcheck.py
+	@$(BIN)/python -m pytest tests/unit -n 2 -q
+
+unit: $(STAMP)
+	@$(BIN)/python -m pytest tests/unit -n 2 -q
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench
+
+docs: $(STAMP)
+	@$(BIN)/python scripts/docs.py
+
+format: $(STAMP)
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+lock:
+	@sh scripts/lock.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
