@@ -1,0 +1,176 @@
+"""What one probe of a host returned: facts, values with their provenance, files, units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ValueState(StrEnum):
+    """What reading one kernel value led to."""
+
+    WRITABLE = "writable"
+    READ_ONLY = "read-only"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class KernelValue:
+    """One file of /proc or /sys, its canonical text, and whether it can be written.
+
+    options: for files that list their choices (`always [madvise] never`), all of them.
+    """
+
+    path: str
+    state: ValueState
+    text: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A regular file as it was read: bytes, permission bits (octal text), owner `uid:gid`."""
+
+    content: bytes
+    mode: str
+    owner: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ConfigLine:
+    """One line of a configuration file that is read at boot: `path:number`, and its text."""
+
+    path: str
+    number: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        """`path:number`, as notes print it."""
+        return f"{self.path}:{self.number}"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit: `systemctl show` properties, and the limits of its main process.
+
+    limits: directive -> value in force, read from /proc/PID; empty when it does not run.
+    """
+
+    name: str
+    properties: Mapping[str, str]
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether systemd knows the unit."""
+        return self.properties.get("LoadState") == "loaded"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the unit runs now."""
+        return self.properties.get("ActiveState") == "active"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A block device that has a request queue. kind: nvme, virtio, ssd, hdd."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a host is. Sizes in bytes; now and uptime in seconds; tools: commands it has.
+
+    memory_pressure: share of the last 10 s that some task waited for memory, percent.
+    state_free: free bytes where the host keeps its journal.
+    """
+
+    hostname: str
+    machine_id: str
+    boot_id: str
+    os: str
+    os_version: str
+    os_name: str
+    kernel: str
+    cpus: int
+    ram: int
+    virtualization: str
+    init: str
+    uid: int
+    cmdline: str
+    numa_nodes: int = 1
+    disks: tuple[Disk, ...] = ()
+    tools: frozenset[str] = frozenset()
+    now: float = 0.0
+    uptime: float = 0.0
+    ram_available: int = 0
+    memory_pressure: float | None = None
+    failed_units: tuple[str, ...] = ()
+    state_free: int | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the probe ran with root's rights."""
+        return self.uid == 0
+
+    @property
+    def storage(self) -> str:
+        """ssd or hdd when all disks agree, else mixed; unknown without disks.
+
+        A virtio disk counts as ssd: it reports `rotational` whatever stands behind it.
+        """
+        kinds = {"hdd" if disk.kind == "hdd" else "ssd" for disk in self.disks}
+        return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "unknown"
+
+    def conditions(self) -> dict[str, str | int]:
+        """What `when:` of a profile may ask for."""
+        return {
+            "os": self.os,
+            "os_version": self.os_version,
+            "cpus": self.cpus,
+            "ram": self.ram,
+            "numa_nodes": self.numa_nodes,
+            "virtualization": self.virtualization,
+            "storage": self.storage,
+            "init": self.init,
+        }
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything one remote command read on one host.
+
+    values: kernel values by path. absent: path patterns that matched nothing.
+    files: artifacts of ours by path; a path asked for and not in here does not exist.
+    config: lines of boot configuration by area (sysctl, tmpfiles, modules, journald).
+    modules: kernel module -> loaded, builtin, loadable or missing.
+    config_files: area -> path -> time of its last change, seconds since the epoch; 0 for a
+        file that masks one of the same name (a link to /dev/null).
+    authorities: other tools that set the same things, name -> what was seen.
+    snapshots: id -> manifest; damaged: id -> what is wrong with it.
+    undone: snapshots that a person put back on the host itself.
+    pending: the change that waits for its confirmation, empty when there is none.
+    """
+
+    facts: Facts
+    values: Mapping[str, KernelValue] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    directories: frozenset[str] = frozenset()
+    config: Mapping[str, tuple[ConfigLine, ...]] = field(default_factory=dict)
+    config_files: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    undone: frozenset[str] = frozenset()
+    pending: str = ""

@@ -1,0 +1,64 @@
+"""A reading: what a host has for one tunable, live and at boot, and how far that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from optimizer.model.tunable import Tunable
+
+
+class ReadingState(StrEnum):
+    """Whether a tunable can be compared on this host."""
+
+    KNOWN = "known"
+    NOT_APPLICABLE = "not applicable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One tunable, or one instance of it, on one host.
+
+    instance: which of several (vda, policy0); empty for a tunable that exists once.
+    path: the kernel file of the live value; empty where it is not one.
+    live: canonical text in force; None where nothing is in force.
+    boot: canonical text that the next boot or restart sets; None where nothing sets it.
+    source: `file:line` that decides the boot value. overridden_by: `file:line` of somebody
+        else that is read after our file and so beats it.
+    has_live: False for settings without a value that could be in force (a log set).
+    can_keep: whether anything can set it at boot here. own: what our own file says.
+    facts: what `when:` may ask for about this instance alone, such as the kind of disk.
+    """
+
+    tunable: Tunable
+    instance: str = ""
+    path: str = ""
+    live: str | None = None
+    boot: str | None = None
+    source: str | None = None
+    overridden_by: str | None = None
+    state: ReadingState = ReadingState.KNOWN
+    reason: str = ""
+    has_live: bool = True
+    can_keep: bool = True
+    own: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Tunable id, with the instance in brackets where there are several."""
+        return f"{self.tunable.id}[{self.instance}]" if self.instance else self.tunable.id
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A reading that has to change.
+
+    live: new live text, None to leave it alone. boot: likewise for the boot value.
+    """
+
+    reading: Reading
+    live: str | None = None
+    boot: str | None = None

@@ -1,0 +1,120 @@
+"""What the host is asked to do, as data: the steps of one guarded change.
+
+A step carries the state it expects before and the state it leaves behind, so the same
+list applies, checks, restores and, kept as a manifest, can be undone much later.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from optimizer.model.tunable import Effect
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModuleStep(_Data):
+    """Load a kernel module, or (a rollback) unload it where nothing uses it any more."""
+
+    step: Literal["module"] = "module"
+    name: str
+    is_loaded: bool = True
+
+
+class ValueStep(_Data):
+    """One kernel value, canonical text before and after.
+
+    write: `set` writes it; `follow` expects the kernel to change it together with
+        another value; `hold` writes the same value again because another write resets it.
+    restore: `skip` where the kernel refuses to take the old value back and restoring its
+        partner brings it back instead (vm.dirty_bytes = 0).
+    """
+
+    step: Literal["value"] = "value"
+    tunable: str
+    path: str
+    before: str
+    after: str
+    write: Literal["set", "follow", "hold"] = "set"
+    restore: Literal["set", "skip"] = "set"
+
+
+class FileRef(_Data):
+    """A regular file: hash of its bytes, permission bits in octal, owner as `uid:gid`."""
+
+    sha256: str
+    mode: str
+    owner: str
+
+
+class DirectoryStep(_Data):
+    """A directory that is made (`is_present`) or, when empty, taken away again."""
+
+    step: Literal["directory"] = "directory"
+    path: str
+    is_present: bool = True
+
+
+class FileStep(_Data):
+    """A file that is written or removed; None means that it does not exist."""
+
+    step: Literal["file"] = "file"
+    path: str
+    before: FileRef | None
+    after: FileRef | None
+
+
+class LinkStep(_Data):
+    """A symbolic link; before and after are its targets, None where there is none."""
+
+    step: Literal["link"] = "link"
+    path: str
+    before: str | None
+    after: str | None
+
+
+class ActionStep(_Data):
+    """Something that makes files count, or checks that they will.
+
+    needs: effect that has to be allowed on the command line, None when none has to.
+    """
+
+    step: Literal["action"] = "action"
+    action: Literal["daemon-reload", "restart-timer", "restart-unit", "check-logrotate"]
+    argument: str = ""
+    needs: Effect | None = None
+
+
+Step = Annotated[
+    ModuleStep | ValueStep | DirectoryStep | FileStep | LinkStep | ActionStep,
+    Field(discriminator="step"),
+]
+
+
+def in_order(steps: list[Step]) -> tuple[Step, ...]:
+    """Sort steps into the order in which a host carries them out; restoring walks it backwards.
+
+    Directories are made before the files in them, and go after them, innermost first.
+    Within a kind the given order stays.
+    """
+    return tuple(sorted(steps, key=_position))
+
+
+def _position(step: Step) -> tuple[int, int]:
+    match step:
+        case ModuleStep(is_loaded=is_loaded):
+            return (0, 0) if is_loaded else (6, 0)
+        case ValueStep():
+            return (1, 0)
+        case DirectoryStep(is_present=is_present, path=path):
+            return (2, path.count("/")) if is_present else (5, -path.count("/"))
+        case FileStep():
+            return (3, 0)
+        case LinkStep():
+            return (4, 0)
+        case ActionStep():
+            return (7, 0)
