@@ -1,0 +1,107 @@
+"""Constructors of tunables: what an area file says once, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+from optimizer.catalog.valuetypes import Barring, Limit
+from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
+from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text, ValueType
+
+KERNEL_DOCS = "https://docs.kernel.org"
+MANUAL = "https://man7.org/linux/man-pages"
+PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
+
+# A boot parameter that is a bare word, such as nosoftlockup, has this value when it is there.
+PRESENT = "present"
+FLAG = Choice(
+    (PRESENT,),
+    (("", PRESENT), ("1", PRESENT), ("on", PRESENT), ("yes", PRESENT), ("true", PRESENT)),
+)
+
+
+class Details(TypedDict, total=False):
+    """What most tunables leave at its default; meanings in model.tunable.Tunable."""
+
+    weight: int
+    effect: Effect
+    risk: Risk
+    coupling: Coupling
+    modules: Mapping[str, str]
+    opt_in: str
+    is_known: bool
+
+
+@dataclass(frozen=True)
+class Area:
+    """Tunables that belong together, in the order in which they have to be written."""
+
+    title: str
+    tunables: tuple[Tunable, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tunables that cannot be listed because a part of their id is free.
+
+    pattern: the id with the free part in `<>`, as help prints it.
+    make: returns the tunable of an id; None for an id that is not of this family.
+    """
+
+    pattern: str
+    what: str
+    make: Callable[[str], Tunable | None]
+
+
+def sysctl(key: str, value: ValueType, why: str, docs: str, **details: Unpack[Details]) -> Tunable:
+    """Declare a kernel setting below /proc/sys; `key` is its dotted name."""
+    return Tunable(sysctl_id(key), "sysctl", key, value, why, docs, unit=unit_of(value), **details)
+
+
+def sysctl_id(key: str) -> str:
+    """Return the id of the tunable of a sysctl key."""
+    return f"system.sysctl.{key}"
+
+
+def sysfs(
+    name: str, path: str, value: ValueType, why: str, docs: str, **details: Unpack[Details]
+) -> Tunable:
+    """Declare a file below /sys or /proc/irq; each `*` in `path` names an instance."""
+    return Tunable(
+        f"system.{name}", "sysfs", path, value, why, docs, unit=unit_of(value), **details
+    )
+
+
+def boot(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> Tunable:
+    """Declare a parameter of the kernel command line."""
+    details = {"effect": Effect.REBOOT, "risk": Risk.MEDIUM, "weight": 2, **details}
+    return Tunable(f"system.boot.{name}", "boot", name, value, why, PARAMETERS, **details)
+
+
+def refuse(kind: str, target: str, why: str, docs: str, refused: str) -> Tunable:
+    """Declare a setting that no profile may name; `refused` says why, for its author."""
+    return Tunable(
+        f"system.{kind}.{target}",
+        kind,
+        target,
+        Text(),
+        why,
+        docs,
+        weight=1,
+        risk=Risk.HIGH,
+        refused=refused,
+    )
+
+
+def unit_of(value: ValueType) -> str:
+    """Return the unit that a value type counts in; empty for words and bare numbers."""
+    match value:
+        case Integer(unit=unit) | IntegerList(unit=unit) | Limit(unit=unit):
+            return unit
+        case Sentinel(number=number):
+            return number.unit
+        case Barring(inner=inner):
+            return unit_of(inner)
+    return ""

@@ -1,0 +1,363 @@
+"""Profiles: find them by name, read them with all they extend, and refuse what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from optimizer import catalog
+from optimizer.model.errors import (
+    InvalidValue,
+    OptimizerError,
+    ProfileError,
+    UnknownProfile,
+    UnknownTunable,
+    UsageError,
+)
+from optimizer.model.nearest import did_you_mean
+from optimizer.model.profile import Constraint, Profile, Setting, Wanted
+from optimizer.model.tunable import Tunable
+from optimizer.model.values import plain
+from optimizer.planning import conditions, expressions
+from optimizer.profile_document import (
+    Alternative,
+    Document,
+    Location,
+    Report,
+    Source,
+    check,
+    parse_value,
+    raise_first,
+    read,
+)
+
+_SUFFIX = ".yaml"
+_UNTOUCHED = "untouched"
+
+# What tells an expression from a mistyped word.
+_ARITHMETIC = re.compile(r"[%*/()+]|(?<=.)-")
+
+# A host to try expressions on: large enough that shares of it are not zero.
+_SAMPLE: Mapping[str, int] = {"cpus": 16, "numa_nodes": 2, "ram": 64 * 2**30}
+_SAMPLE_WORDS = "16 CPUs, 2 NUMA nodes and 64 GiB"
+
+
+def default_directories() -> tuple[Path, ...]:
+    """Return where profiles are looked for, the first wins."""
+    package = Path(__file__).parent
+    packaged = package / "_data" / "profiles"
+    return (
+        Path("profiles"),
+        user_config_path("optimizer") / "profiles",
+        Path("/etc/optimizer/profiles"),
+        # A checkout has no _data; its profiles stand beside the package.
+        packaged if packaged.is_dir() else package.parent / "profiles",
+    )
+
+
+def names(directories: Sequence[Path] | None = None) -> list[tuple[str, Path]]:
+    """Return the profiles that can be named, each with the file it would be read from."""
+    found: dict[str, Path] = {}
+    for directory in directories or default_directories():
+        for path in sorted(directory.glob(f"*{_SUFFIX}")):
+            found.setdefault(path.stem, path)
+    return sorted(found.items())
+
+
+def load(name_or_path: str, *, directories: Sequence[Path] | None = None) -> Profile:
+    """Return a profile with everything it extends merged in.
+
+    name_or_path: a name to look for in `directories`, or a path when it has a `/` or ends
+    in .yaml. Raises ProfileError, UnknownProfile or UnknownTunable for the first problem.
+    """
+    profile, problems = _read_all(name_or_path, directories)
+    if profile is None or problems:
+        first, others = problems[0], len(problems) - 1
+        if others:
+            more = f"{others} more: optimizer profile lint {name_or_path}"
+            first.hint = f"{first.hint} {more}".strip()
+        raise first
+    return profile
+
+
+def lint(name_or_path: str, *, directories: Sequence[Path] | None = None) -> list[OptimizerError]:
+    """Return every problem of a profile and of what it extends, as `load` would raise them."""
+    try:
+        return _read_all(name_or_path, directories)[1]
+    except UnknownProfile as error:
+        return [error]
+
+
+def _read_all(
+    name_or_path: str, directories: Sequence[Path] | None
+) -> tuple[Profile | None, list[OptimizerError]]:
+    search = tuple(directories or default_directories())
+    problems: list[OptimizerError] = []
+    profile = _Loader(search, problems.append).load(_find(name_or_path, search))
+    # A profile that is extended on two ways is read twice, and has each problem once.
+    return profile, list({str(problem): problem for problem in problems}.values())
+
+
+def override(profile: Profile, values: Mapping[str, object], *, origin: str = "--set") -> Profile:
+    """Return the profile with other settings for some tunables, by id.
+
+    values: for each id YAML in short form (`1`, `untouched`, `{at_least: 5}`), or the same
+    as data. origin: where they were given. Raises InvalidValue or UnknownTunable.
+    """
+    settings = dict(profile.settings)
+    for name, value in values.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        try:
+            setting = _setting(
+                name, parse_value(text, f"{origin} {name}"), Source(origin, {}), raise_first
+            )
+        except ProfileError as error:
+            what = f"{error.values['profile']}: {error.values['what']}"
+            raise InvalidValue(what=what, hint=error.hint) from error
+        if setting is not None:
+            settings[setting.tunable.id] = setting
+    return _sealed(replace(profile, settings=settings))
+
+
+def select(profile: Profile, only: Sequence[str] = (), skip: Sequence[str] = ()) -> Profile:
+    """Return the profile with the settings whose id matches one of `only` and none of `skip`.
+
+    Both are globs; without `only` all match. Raises UsageError for a glob that matches no
+    tunable at all: a mistyped `skip` would change what it was meant to spare.
+    """
+    for option, globs in (("--only", only), ("--skip", skip)):
+        for glob in globs:
+            if not _matches_any(glob, profile):
+                hint = "A glob covers the whole id: system.sysctl.vm.*"
+                raise UsageError(what=f"{option} {glob} matches no tunable", hint=hint)
+    kept = {
+        name: setting
+        for name, setting in profile.settings.items()
+        if (not only or _matches(name, only)) and not _matches(name, skip)
+    }
+    return _sealed(replace(profile, settings=kept))
+
+
+def _matches(name: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _find(name_or_path: str, directories: Sequence[Path]) -> Path:
+    if "/" in name_or_path or name_or_path.endswith(_SUFFIX):
+        return Path(name_or_path)
+    known = dict(names(directories))
+    if name_or_path not in known:
+        raise UnknownProfile(name=name_or_path, hint=did_you_mean(name_or_path, known))
+    return known[name_or_path]
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Reads a profile and what it extends; `report` decides whether a problem ends it."""
+
+    directories: tuple[Path, ...]
+    report: Report
+
+    def load(self, path: Path, trail: tuple[str, ...] = ()) -> Profile | None:
+        """Return the profile; None when a problem went to `report`.
+
+        trail: names of the profiles that lead here by `extends`.
+        """
+        written = read(path, self.report)
+        if written is None:
+            return None
+        document, source = written
+        settings: dict[str, Setting] = {}
+        for parent in self._parents(document, source, path, (*trail, path.stem)):
+            settings.update(parent.settings)
+        settings.update(self._own(document, source))
+        return _sealed(
+            Profile(
+                name=document.name,
+                version=int(document.version),
+                summary=document.summary,
+                extends=tuple(document.extends),
+                settings=settings,
+            )
+        )
+
+    def _parents(
+        self, document: Document, source: Source, path: Path, trail: tuple[str, ...]
+    ) -> Iterator[Profile]:
+        # A profile beside this one is meant before one of the same name elsewhere.
+        directories = (path.parent, *self.directories)
+        for name in document.extends:
+            if name in trail:
+                circle = " → ".join([*trail[trail.index(name) :], name])
+                self.report(source.error(f"extends itself: {circle}", "extends"))
+                continue
+            try:
+                parent_path = _find(name, directories)
+            except UnknownProfile as error:
+                what = f"extends {name}, and there is no profile of that name"
+                self.report(source.error(what, "extends", hint=error.hint))
+                continue
+            parent = self.load(parent_path, trail)
+            if parent is not None:
+                yield parent
+
+    def _own(self, document: Document, source: Source) -> Iterator[tuple[str, Setting]]:
+        for name, written in document.settings.items():
+            setting = _setting(name, written, source, self.report)
+            if setting is not None:
+                yield setting.tunable.id, setting
+
+
+def _setting(name: str, written: object, source: Source, report: Report) -> Setting | None:
+    """Return what is wanted of one tunable; None when a problem went to `report`."""
+    location = ("set", name)
+    try:
+        tunable = _tunable(name, source.place(*location))
+    except OptimizerError as error:
+        report(error)
+        return None
+    several = isinstance(written, list)
+    if written == []:
+        report(source.error(f"{name}: the list of alternatives is empty", *location))
+    alternatives: list[Wanted] = []
+    for at, one in enumerate(written if isinstance(written, list) else [written]):
+        here = (*location, at) if several else location
+        if alternatives and not alternatives[-1].when:
+            what = f"{name}: this is never used, what stands before it holds everywhere"
+            hint = "A list names alternatives; give all but the last a `when`."
+            report(source.error(what, *here, hint=hint))
+        try:
+            alternatives += _wanted(tunable, one, source, here, report)
+        except InvalidValue as error:
+            report(source.error(f"{name}: {error}", *here, hint=error.hint))
+    if not alternatives:
+        return None
+    return Setting(tunable, tuple(alternatives), source.place(*location))
+
+
+def _tunable(name: str, where: str) -> Tunable:
+    tunable = catalog.find(name)
+    if tunable is None:
+        shown = name if name.isprintable() else repr(name)
+        nearest = catalog.nearest(name)
+        hint = f"Did you mean {nearest}?" if nearest else "optimizer tunable list names them all."
+        raise UnknownTunable(where=where, name=shown, hint=hint)
+    if tunable.refused:
+        raise ProfileError(profile=where, what=f"{name} is refused: {tunable.refused}")
+    return tunable
+
+
+def _wanted(
+    tunable: Tunable, written: object, source: Source, location: Location, report: Report
+) -> list[Wanted]:
+    """Return one alternative in a list; an empty one when a problem went to `report`."""
+    alternative = check(Alternative, _as_mapping(tunable, written), source, location, report)
+    if alternative is None:
+        return []
+    conditions.check(alternative.when, _facts_for(tunable))
+    [(name, text)] = alternative.given
+    constraint = Constraint(name)
+    if constraint is Constraint.EXACTLY and text == _UNTOUCHED:
+        return [Wanted(Constraint.UNTOUCHED, when=alternative.when, why=alternative.why)]
+    value = _value(tunable, text, is_ordered=constraint is not Constraint.EXACTLY)
+    return [Wanted(constraint, value, alternative.when, alternative.why)]
+
+
+def _as_mapping(tunable: Tunable, written: object) -> object:
+    """Return an alternative in its long form, `{exactly: …, when: …}`."""
+    if isinstance(written, str):
+        return {"exactly": written}
+    if tunable.kind != "logrotate" or not isinstance(written, dict):
+        return written
+    # The value of a log set is a mapping itself; what is not its own stands beside it.
+    beside = {key: written[key] for key in ("when", "why") if key in written}
+    value = {key: part for key, part in written.items() if key not in beside}
+    if isinstance(written.get("exactly"), str):
+        return written
+    return {**beside, "exactly": json.dumps(value.get("exactly", value))}
+
+
+def _facts_for(tunable: Tunable) -> frozenset[str]:
+    is_per_disk = "/block/" in tunable.target
+    return conditions.FACTS if is_per_disk else conditions.HOST_FACTS
+
+
+def _value(tunable: Tunable, text: str, *, is_ordered: bool) -> str:
+    """Return the canonical text of a literal, and an expression over facts as it is."""
+    try:
+        literal = tunable.value.canonical(text)
+    except InvalidValue as error:
+        words = plain(text)
+        if not words:
+            hint = f"Allowed is {tunable.value.describe()}."
+            raise InvalidValue(what="there is no value", hint=hint) from error
+        if not tunable.value.is_numeric:
+            raise
+        return _expression(tunable, words, error)
+    if is_ordered:
+        tunable.value.order(literal)
+    return literal
+
+
+def _expression(tunable: Tunable, text: str, as_literal: InvalidValue) -> str:
+    """Return a checked expression; one without facts is computed here and now."""
+    is_arithmetic = _ARITHMETIC.search(text) is not None
+    try:
+        is_size = expressions.counts_bytes(text, _SAMPLE)
+        result = expressions.evaluate(text, _SAMPLE)
+    except InvalidValue as error:
+        if is_arithmetic:
+            raise
+        raise as_literal from error
+    if is_size and tunable.unit != "bytes":
+        raise InvalidValue(
+            what=f"{text} is a number of bytes, and this is counted in "
+            f"{tunable.unit or 'plain numbers'}",
+            hint="Divide by a size, for example: / 1 KiB.",
+        )
+    is_constant = _is_constant(text)
+    if is_constant and not is_arithmetic:
+        raise as_literal
+    try:
+        literal = tunable.value.canonical(str(result))
+    except InvalidValue as error:
+        what = f"{text} comes to {result} on a host with {_SAMPLE_WORDS}: {error}"
+        raise InvalidValue(what=what) from error
+    return literal if is_constant else text
+
+
+def _is_constant(text: str) -> bool:
+    try:
+        expressions.evaluate(text, {})
+    except InvalidValue:
+        return False
+    return True
+
+
+def _matches_any(glob: str, profile: Profile) -> bool:
+    families = (family.pattern for family in catalog.FAMILIES)
+    named = catalog.find(glob)
+    return (named is not None and named.is_known) or any(
+        fnmatchcase(name, glob) for name in (*profile.settings, *catalog.TUNABLES, *families)
+    )
+
+
+def _sealed(profile: Profile) -> Profile:
+    """Return the profile with its digest: equal digests ask the same of every host."""
+    content = {
+        "name": profile.name,
+        "version": profile.version,
+        "set": {
+            name: [[one.constraint, one.value, dict(one.when)] for one in setting.alternatives]
+            for name, setting in profile.settings.items()
+        },
+    }
+    text = json.dumps(content, sort_keys=True)
+    return replace(profile, digest=hashlib.sha256(text.encode()).hexdigest())
