@@ -1,0 +1,211 @@
+# The guarded change: compare, journal, arm, write, read back. Files that only count at the
+# next boot or reload wait for the confirmation.
+# Given by the controller: RUN TIMEOUT MANIFEST MACHINE BOOT RESTORE_PROGRAM, put_blobs.
+
+refuse() {
+    emit refused "$@"
+    emit result refused
+    exit 0
+}
+
+check_host() {
+    [ "$(id -u)" = 0 ] || refuse root "this account has no root rights"
+    for tool in awk sha256sum stat cp mv mkdir; do
+        has "$tool" || refuse tool "the command $tool is missing"
+    done
+    boot_id
+    [ "$REPLY" = "$BOOT" ] || refuse rebooted "the host was rebooted since the plan was made"
+    identity=
+    { IFS= read -r identity </etc/machine-id; } 2>/dev/null
+    [ "$identity" = "$MACHINE" ] || refuse machine "the plan was made for another host"
+}
+
+# The journal's directory is the lock: one change at a time on a host.
+begin() {
+    made=$({ [ -d "$STATE" ] || mkdir -p "$STATE"; } 2>&1 && chmod 700 "$STATE") || refuse state "$made"
+    [ -d "$SNAPSHOTS" ] || mkdir "$SNAPSHOTS" 2>/dev/null || refuse state "cannot write below $STATE"
+    if [ -d "$JOURNAL" ]; then
+        take_over || refuse busy "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
+    fi
+    made=$(mkdir "$JOURNAL" 2>&1) || refuse busy "another change began at this moment: $made"
+    take_busy 1 || refuse busy "another change began at this moment"
+}
+
+# A change that died before its timer was armed has written nothing and is cleared away.
+take_over() {
+    grep -q '^armed' "$JOURNAL/progress" 2>/dev/null && return 1
+    take_busy 1 || return 1
+    rm -rf "$JOURNAL"
+    emit note "cleared an abandoned change that had written nothing"
+}
+
+give_up() {
+    rm -rf "$JOURNAL"
+    refuse "$@"
+}
+
+# Every before-value of the plan has to be what is here now.
+compare() {
+    stale=
+    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+        case $step in
+        value) read_value "$second" || :; was=$third; name=$first; where=$second ;;
+        file) describe_file "$first"; was=$second; name=-; where=$first ;;
+        link) describe_link "$first"; was=$second; name=-; where=$first ;;
+        *) continue ;;
+        esac
+        [ "$REPLY" = "$was" ] && continue
+        stale=yes
+        emit stale "$name" "$where" "$was" "$REPLY"
+    done <"$JOURNAL/manifest"
+    [ -z "$stale" ] && return 0
+    rm -rf "$JOURNAL"
+    emit result stale
+    exit 0
+}
+
+# Write the journal and read it back before anything else is written.
+write_journal() {
+    why=$({
+        mkdir "$JOURNAL/files" &&
+            printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
+            printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
+            put_blobs && : >"$JOURNAL/progress"
+    } 2>&1) || give_up state "the journal cannot be written: $why"
+    sha256_of "$JOURNAL/manifest"
+    ID=$REPLY
+}
+
+# The bytes from before are taken from the host itself, and those that a snapshot has too.
+keep_files() {
+    while IFS=$TAB read -r step path before after; do
+        [ "$step" = file ] || continue
+        if [ "$before" != @absent ]; then
+            cp "$path" "$JOURNAL/files/${before%% *}" || give_up state "$path cannot be kept in the journal"
+        fi
+        blob=${after%% *}
+        [ "$after" = @absent ] || [ -e "$JOURNAL/files/$blob" ] || find_blob "$blob" ||
+            give_up snapshot "no snapshot has the bytes that $path had"
+    done <"$JOURNAL/manifest"
+    for blob in "$JOURNAL"/files/*; do
+        [ -e "$blob" ] || continue
+        sha256_of "$blob"
+        [ "$REPLY" = "${blob##*/}" ] || give_up state "the journal reads back wrong: ${blob##*/}"
+    done
+    [ "$ID" = "$EXPECTED_ID" ] || give_up state "the journal reads back wrong: manifest"
+    flush "$JOURNAL/manifest" "$JOURNAL/restore" "$JOURNAL/progress" "$JOURNAL/files" "$JOURNAL" "$STATE" ||
+        give_up state "the journal cannot be flushed to the disk"
+}
+
+find_blob() {
+    for snapshot in "$SNAPSHOTS"/*; do
+        [ -e "$snapshot/files/$1" ] && cp "$snapshot/files/$1" "$JOURNAL/files/$1" && return 0
+    done
+    return 1
+}
+
+# All kernel parameters at once, without those that change by themselves.
+sweep() {
+    grep -rs '' /proc/sys/fs /proc/sys/kernel /proc/sys/net /proc/sys/vm 2>/dev/null |
+        grep -Ev '^/proc/sys/(kernel/(random/|ns_last_pid|pty/nr|perf_|sched_domain|hostname)|fs/(dentry-state|file-nr|inode-|aio-nr|quota/|binfmt_misc/)|net/netfilter/nf_conntrack_count|net/ipv4/tcp_available_congestion_control)' |
+        sort >"$1"
+}
+
+load_modules() {
+    while IFS=$TAB read -r step name wanted; do
+        [ "$step" = module ] && [ "$wanted" = loaded ] || continue
+        ERROR=$(modprobe "$name" 2>&1 </dev/null) || problem module - "$name" loaded "${ERROR##*: }"
+    done <"$JOURNAL/manifest"
+}
+
+write_values() {
+    while IFS=$TAB read -r step tunable path before after write restore; do
+        [ "$step" = value ] && [ "$write" = set ] || continue
+        emit intent "$path" >>"$JOURNAL/progress"
+        if ! write_value "$path" "$after"; then
+            problem write "$tunable" "$path" "$after" "$ERROR"
+            return 1
+        fi
+        read_value "$path" || :
+        emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
+    done <"$JOURNAL/manifest"
+}
+
+# Values that a later write reset are written once more; then all are read back.
+read_back() {
+    while IFS=$TAB read -r step tunable path before after write restore; do
+        [ "$step" = value ] || continue
+        read_value "$path" || :
+        if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
+            emit intent "$path" >>"$JOURNAL/progress"
+            write_value "$path" "$after" || :
+            read_value "$path" || :
+            emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
+        fi
+        [ "$REPLY" = "$after" ] && continue
+        # A value that could only be held is not what the plan was made for.
+        if [ "$write" = hold ]; then
+            emit unheld "$tunable" "$path" "$after" "$REPLY"
+        else
+            problem read-back "$tunable" "$path" "$after" "$REPLY"
+        fi
+    done <"$JOURNAL/manifest"
+}
+
+# What the kernel changed beyond the plan. A plan that missed it is not carried out.
+find_collateral() {
+    sweep "$JOURNAL/after"
+    awk -F '\t' '
+        FILENAME == manifest { if ($1 == "value") planned[$3] = 1; next }
+        { cut = index($0, ":"); path = substr($0, 1, cut - 1); text = substr($0, cut + 1) }
+        FILENAME == before { seen[path] = (path in seen) ? seen[path] "\n" text : text; next }
+        { now[path] = (path in now) ? now[path] "\n" text : text }
+        END {
+            for (path in now)
+                if ((path in seen) && seen[path] != now[path] && !(path in planned)) {
+                    gsub(/[ \t\n]+/, " ", seen[path]); gsub(/[ \t\n]+/, " ", now[path])
+                    printf "collateral\t%s\t%s\t%s\n", path, seen[path], now[path]
+                }
+        }' manifest="$JOURNAL/manifest" before="$JOURNAL/before" \
+        "$JOURNAL/manifest" "$JOURNAL/before" "$JOURNAL/after" >"$JOURNAL/collateral"
+    rm -f "$JOURNAL/before" "$JOURNAL/after"
+    while IFS=$TAB read -r word path before after; do
+        emit collateral "$path" "$before" "$after" >>"$JOURNAL/progress"
+        problem collateral - "$path" "$before" "$after"
+    done <"$JOURNAL/collateral"
+    rm -f "$JOURNAL/collateral"
+}
+
+problem() {
+    PROBLEMS=yes
+    emit problem "$@"
+}
+
+# What a plan does beyond kernel values is compared, kept and written when it is confirmed.
+apply_main() {
+    # A connection that breaks must not stop a change halfway; the safety timer decides.
+    trap '' HUP PIPE
+    PROBLEMS=
+    check_host
+    begin
+    write_journal
+    compare
+    keep_files
+    failed_units
+    printf '%s' "$REPLY" >"$JOURNAL/failed-units"
+    arm "$TIMEOUT" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
+    sweep "$JOURNAL/before"
+    load_modules
+    [ -n "$PROBLEMS" ] || write_values
+    read_back
+    find_collateral
+    emit snapshot "$ID"
+    if [ -n "$PROBLEMS" ]; then
+        restore_journal
+    else
+        record "$JOURNAL" applied "$ID"
+        leave_busy
+        emit result applied
+    fi
+}
+apply_main

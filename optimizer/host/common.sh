@@ -1,0 +1,110 @@
+# Words that every program on the host shares: how to answer, read a value, hash a file.
+# POSIX sh; run by dash, bash and busybox.
+set -u
+umask 077
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+export LC_ALL PATH
+TAB=$(printf '\t')
+NEWLINE='
+'
+STATE=${OPTIMIZER_STATE:-/var/lib/optimizer}
+JOURNAL=$STATE/journal
+SNAPSHOTS=$STATE/snapshots
+
+# Print one answer: words separated by tabs.
+emit() {
+    line=$1
+    shift
+    for word; do line=$line$TAB$word; done
+    printf '%s\n' "$line"
+}
+
+# Squeeze blanks of $1 into REPLY, as number separators vary between tab and space.
+squeeze() {
+    set -f
+    # shellcheck disable=SC2086
+    set -- $1
+    REPLY=$*
+    set +f
+}
+
+# Read the canonical text of the kernel value at $1 into REPLY.
+# 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
+# The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
+# answers only the first such request (dash and busybox get 6 where the value is 60).
+read_value() {
+    [ -e "$1" ] || { REPLY=@absent; return 1; }
+    REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
+    squeeze "${REPLY%%"$NEWLINE"*}"
+    case $1 in
+    /sys/*) case $REPLY in
+        *\[*\]*)
+            REPLY=${REPLY#*\[}
+            REPLY=${REPLY%%\]*}
+            ;;
+        esac ;;
+    esac
+    [ -n "$REPLY" ] || REPLY=@empty
+    return 0
+}
+
+# Write the text $2 to the kernel value at $1; on failure the kernel's words are in ERROR.
+write_value() {
+    text=$2
+    [ "$text" = @empty ] && text=
+    ERROR=$({ printf '%s\n' "$text" >"$1"; } 2>&1) && return 0
+    ERROR=${ERROR##*: }
+    return 1
+}
+
+sha256_of() {
+    REPLY=$(sha256sum <"$1" 2>/dev/null) || REPLY=
+    REPLY=${REPLY%% *}
+}
+
+# Describe what is at path $1 into REPLY: @absent, `sha256 mode uid:gid`, or @other.
+describe_file() {
+    if [ -h "$1" ]; then
+        REPLY=@other
+    elif [ -f "$1" ]; then
+        sha256_of "$1"
+        REPLY="$REPLY $(stat -c '%a %u:%g' "$1")"
+    elif [ -e "$1" ]; then
+        REPLY=@other
+    else
+        REPLY=@absent
+    fi
+}
+
+# Describe the symbolic link at $1 into REPLY: its target, @absent, or @other.
+describe_link() {
+    if [ -h "$1" ]; then
+        REPLY=$(readlink "$1")
+    elif [ -e "$1" ]; then
+        REPLY=@other
+    else
+        REPLY=@absent
+    fi
+}
+
+# Flush a file or directory to the disk; older sync takes no names and flushes all.
+flush() {
+    sync "$@" 2>/dev/null || sync
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+runs_systemd() {
+    [ -d /run/systemd/system ] && has systemctl
+}
+
+boot_id() {
+    IFS= read -r REPLY </proc/sys/kernel/random/boot_id || REPLY=unknown
+}
+
+now() {
+    REPLY=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+}

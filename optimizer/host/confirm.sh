@@ -1,0 +1,136 @@
+# The confirmation, over a new connection: check that the live values held, make them
+# permanent, and only then take the safety timer away.
+# Given by the controller: RUN (empty: whatever waits), EXPECTED_ID of its snapshot.
+
+fail_back() {
+    emit problem "$@"
+    restore_journal
+}
+
+held() {
+    while IFS=$TAB read -r step tunable path before after write restore; do
+        [ "$step" = value ] && [ "$write" != hold ] || continue
+        read_value "$path" || :
+        [ "$REPLY" = "$after" ] && continue
+        emit problem held "$tunable" "$path" "$after" "$REPLY"
+        return 1
+    done <"$JOURNAL/manifest"
+}
+
+# Units that failed since the change began speak against it.
+services_answer() {
+    failed_units
+    for unit in $REPLY; do
+        grep -qx "$unit" "$JOURNAL/failed-units" && continue
+        emit problem unit - "$unit" active failed
+        return 1
+    done
+}
+
+write_files() {
+    while IFS=$TAB read -r step path before after; do
+        case $step in
+        module) [ "$before" = loaded ] || unload_module "$path" ;;
+        directory)
+            if [ "$before" = present ]; then
+                [ -d "$path" ] || { mkdir "$path" && chmod 755 "$path"; } || return 1
+            else
+                rmdir "$path" 2>/dev/null || :
+            fi
+            ;;
+        file)
+            describe_file "$path"
+            [ "$REPLY" = "$after" ] && continue
+            put_file "$path" "$after" "$JOURNAL/files"
+            describe_file "$path"
+            [ "$REPLY" = "$after" ] || { emit problem file - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }
+            ;;
+        link)
+            put_link "$path" "$after"
+            describe_link "$path"
+            [ "$REPLY" = "$after" ] || { emit problem link - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }
+            ;;
+        esac
+    done <"$JOURNAL/manifest"
+}
+
+make_count() {
+    while IFS=$TAB read -r step action argument needs; do
+        [ "$step" = action ] || continue
+        case $action in
+        daemon-reload) ! runs_systemd || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
+        restart-timer) ! runs_systemd || systemctl try-restart "$argument" >/dev/null 2>&1 </dev/null ;;
+        restart-unit) restart_unit "$argument" ;;
+        check-logrotate) check_logrotate "$argument" ;;
+        esac || { emit problem "$action" - "$argument" finished failed; return 1; }
+    done <"$JOURNAL/manifest"
+}
+
+restart_unit() {
+    emit restarted "$1" >>"$JOURNAL/progress"
+    systemctl try-restart "$1" >/dev/null 2>&1 </dev/null && ! systemctl --quiet is-failed "$1"
+}
+
+# The whole configuration is read, as one log set may collide with another file's.
+check_logrotate() {
+    said=$(logrotate --debug /etc/logrotate.conf 2>&1 </dev/null)
+    case $said in
+    *"error: ${1##*/}:"*) said=${said##*"error: ${1##*/}:"} ;;
+    *"error:"*"$1"*) said=${said#*error:} ;;
+    *) return 0 ;;
+    esac
+    said=${said%%"$NEWLINE"*}
+    emit problem logrotate - "$1" valid "$said"
+    return 1
+}
+
+keep() {
+    sha256_of "$JOURNAL/manifest"
+    id=$REPLY
+    leave_busy
+    rm -f "$JOURNAL/failed-units"
+    flush "$JOURNAL/progress"
+    if [ -e "$SNAPSHOTS/$id" ]; then rm -rf "${SNAPSHOTS:?}/$id"; fi
+    mv "$JOURNAL" "$SNAPSHOTS/$id" || return 1
+    flush "$SNAPSHOTS" "$STATE"
+    disarm "$SNAPSHOTS/$id"
+    record "$SNAPSHOTS/$id" confirmed "$id"
+    emit snapshot "$id"
+    emit result confirmed
+}
+
+# Nothing waits: it was confirmed before (the answer was lost), or it was put back.
+already() {
+    if [ -n "$EXPECTED_ID" ] && [ -e "$SNAPSHOTS/$EXPECTED_ID/manifest" ]; then
+        emit snapshot "$EXPECTED_ID"
+        emit result confirmed
+    else
+        emit result gone
+    fi
+}
+
+confirm_main() {
+    trap '' HUP PIPE
+    [ -e "$JOURNAL/manifest" ] || { already; return; }
+    waiting=$(header "$JOURNAL" run)
+    if [ -n "$RUN" ] && [ "$waiting" != "$RUN" ]; then
+        emit waiting "$waiting"
+        emit result gone
+        return
+    fi
+    RUN=$waiting
+    if ! take_busy 30; then
+        if [ -e "$JOURNAL/manifest" ]; then emit result busy; else already; fi
+        return
+    fi
+    [ -e "$JOURNAL/manifest" ] || { already; return; }
+    emit run "$RUN"
+    held || { restore_journal; return; }
+    services_answer || { restore_journal; return; }
+    write_files || { restore_journal; return; }
+    make_count || { restore_journal; return; }
+    held || { restore_journal; return; }
+    services_answer || { restore_journal; return; }
+    keep || fail_back keep - "$SNAPSHOTS" kept "cannot be written"
+}
+confirm_main

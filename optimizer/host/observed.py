@@ -1,0 +1,149 @@
+"""From the answer of a probe to an observation."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
+from optimizer.model.observation import (
+    ConfigLine,
+    Disk,
+    Facts,
+    FileState,
+    KernelValue,
+    Observation,
+    Unit,
+    ValueState,
+)
+
+
+def observe(answers: Sequence[Answer], host: str) -> Observation:
+    """Build the observation of one host. GarbledAnswer: the answer is cut or mixed up."""
+    if not any(answer.word == "end" for answer in answers):
+        raise GarbledAnswer(host=host, what="it ends before its end")
+    by_word: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for answer in answers:
+        by_word[answer.word].append(answer.fields)
+    try:
+        return _observation(by_word)
+    except (KeyError, ValueError, IndexError) as error:
+        raise GarbledAnswer(host=host, what=str(error)) from error
+
+
+def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
+    return Observation(
+        facts=_facts(by_word),
+        values={fields[0]: _value(fields) for fields in by_word["value"]},
+        absent=frozenset(fields[0] for fields in by_word["absent"]),
+        files={fields[0]: _file(fields) for fields in by_word["file"]},
+        links={path: target for path, target in by_word["link"]},
+        directories=frozenset(fields[0] for fields in by_word["directory"]),
+        config=_config(by_word["config"]),
+        config_files=_config_files(by_word["config-file"]),
+        modules={name: state for name, state in by_word["module"]},
+        units=_units(by_word),
+        users=frozenset(fields[0] for fields in by_word["user"]),
+        groups=frozenset(fields[0] for fields in by_word["group"]),
+        authorities={name: state for name, state in by_word["authority"]},
+        snapshots=_snapshots(by_word["snapshot"]),
+        damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
+        undone=frozenset(fields[0] for fields in by_word["undone"]),
+        pending=" ".join(by_word["pending"][0]) if by_word["pending"] else "",
+    )
+
+
+def _value(fields: tuple[str, ...]) -> KernelValue:
+    path, state, text, *raw = fields
+    options = tuple(word.strip("[]") for word in raw[0].split()) if raw else ()
+    return KernelValue(path, ValueState(state), "" if text == EMPTY else text, options)
+
+
+def _file(fields: tuple[str, ...]) -> FileState:
+    _, described, content = fields
+    sha256, mode, owner = described.split(" ")
+    return FileState(bytes.fromhex(content), mode, owner, sha256)
+
+
+def _config(rows: list[tuple[str, ...]]) -> dict[str, tuple[ConfigLine, ...]]:
+    areas: dict[str, list[ConfigLine]] = defaultdict(list)
+    for area, path, number, *text in rows:
+        areas[area].append(ConfigLine(path, int(number), "\t".join(text).strip()))
+    return {area: tuple(lines) for area, lines in areas.items()}
+
+
+def _config_files(rows: list[tuple[str, ...]]) -> dict[str, dict[str, float]]:
+    """Area -> path -> time of the last change, seconds since the epoch; 0 for a mask."""
+    areas: dict[str, dict[str, float]] = defaultdict(dict)
+    for area, path, target, changed in rows:
+        areas[area][path] = 0.0 if target == "/dev/null" else float(changed or 0)
+    return dict(areas)
+
+
+def _units(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, Unit]:
+    properties: dict[str, dict[str, str]] = defaultdict(dict)
+    limits: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, line in by_word["unit"]:
+        key, _, value = line.partition("=")
+        properties[name][key] = value
+    for name, limit, soft, hard in by_word["limit"]:
+        limits[name][limit] = f"{soft}:{hard}"
+    for name, directive, value in by_word["process"]:
+        limits[name][directive] = value
+    return {name: Unit(name, found, limits.get(name, {})) for name, found in properties.items()}
+
+
+def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
+    manifests: dict[str, list[str]] = defaultdict(list)
+    for name, *line in rows:
+        manifests[name].append("\t".join(line))
+    return {name: "\n".join(lines) + "\n" for name, lines in manifests.items()}
+
+
+def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
+    fact = {name: " ".join(value) for name, *value in by_word["fact"]}
+    return Facts(
+        hostname=fact["hostname"],
+        machine_id=fact.get("machine_id", ""),
+        boot_id=fact["boot_id"],
+        os=fact.get("os", "unknown"),
+        os_version=fact.get("os_version", ""),
+        os_name=fact.get("os_name", fact.get("os", "unknown")),
+        kernel=fact["kernel"],
+        cpus=_usable_cpus(fact),
+        ram=_usable_ram(fact),
+        virtualization=fact.get("virtualization", "none"),
+        init=fact["init"],
+        uid=int(fact["uid"]),
+        cmdline=fact.get("cmdline", ""),
+        numa_nodes=int(fact["numa_nodes"]),
+        disks=tuple(Disk(name, kind) for name, kind in by_word["disk"]),
+        tools=frozenset(name.removeprefix("has_") for name in fact if name.startswith("has_")),
+        now=float(fact.get("now", 0)),
+        uptime=float(fact.get("uptime", 0)),
+        ram_available=int(fact.get("mem_available", 0)),
+        memory_pressure=float(fact["memory_pressure"]) if "memory_pressure" in fact else None,
+        failed_units=tuple(fact.get("failed_units", "").split()),
+        state_free=int(fact["state_free"]) if fact.get("state_free") else None,
+    )
+
+
+def _usable_cpus(fact: dict[str, str]) -> int:
+    """Count the CPUs that affinity and the cgroup quota leave."""
+    counts = [_count(fact["cpus_allowed"])] if "cpus_allowed" in fact else [int(fact["processors"])]
+    quota, _, period = fact.get("cpu.max", "max").partition(" ")
+    if quota != "max" and period:
+        counts.append(max(1, int(quota) // int(period)))
+    return min(counts)
+
+
+def _count(cpulist: str) -> int:
+    spans = re.findall(r"(\d+)(?:-(\d+))?", cpulist)
+    return sum(int(last or first) - int(first) + 1 for first, last in spans)
+
+
+def _usable_ram(fact: dict[str, str]) -> int:
+    total = int(float(fact["mem_total"]))
+    limit = fact.get("memory.max", "max")
+    return total if limit == "max" else min(total, int(limit))

@@ -1,0 +1,210 @@
+# Put back what a journal or snapshot has from before: values, files, links, directories.
+# A state that is neither the one before nor the one we left is somebody else's: kept, named.
+
+# Restore from directory $1. FORCE=yes takes back foreign changes too. 1: not all is back.
+restore_from() {
+    from=$1
+    FAILED=
+    FOREIGN=$NEWLINE
+    RELOAD=
+    : >"$STATE/.reversed" || return 1
+    awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
+        >"$STATE/.reversed"
+    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+        case $step in
+        value) restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
+        file) restore_file "$first" "$second" "$third" ;;
+        link) restore_link "$first" "$second" "$third" ;;
+        directory) restore_directory "$first" "$second" ;;
+        esac
+    done <"$STATE/.reversed"
+    restore_collateral
+    settle
+    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+        case $step in
+        module) restore_module "$first" "$second" ;;
+        action) restore_action "$first" "$second" ;;
+        esac
+    done <"$STATE/.reversed"
+    rm -f "$STATE/.reversed"
+    [ -z "$FAILED" ]
+}
+
+is_foreign() {
+    case $FOREIGN in *"$NEWLINE$1$NEWLINE"*) return 0 ;; esac
+    return 1
+}
+
+keep_foreign() {
+    FOREIGN=$FOREIGN$1$NEWLINE
+    emit foreign "$1" "$2" "$3" "$4"
+}
+
+# tunable path before after restore
+restore_value() {
+    read_value "$2" || :
+    [ "$REPLY" = "$3" ] && return 0
+    if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
+        keep_foreign "$2" "$3" "$4" "$REPLY"
+        return 0
+    fi
+    [ "$5" = skip ] && return 0
+    write_value "$2" "$3" || :
+}
+
+# A value that the kernel clamped, or that we were writing when we were killed, is ours.
+was_left_by_us() {
+    [ -r "$from/progress" ] || return 1
+    awk -F '\t' -v path="$1" -v value="$2" '
+        $1 == "intent" && $2 == path { ours = 1 }
+        $1 == "wrote" && $2 == path { ours = ($3 == value) }
+        END { exit !ours }' "$from/progress"
+}
+
+restore_collateral() {
+    [ -r "$from/progress" ] || return 0
+    while IFS=$TAB read -r word path before after; do
+        [ "$word" = collateral ] || continue
+        read_value "$path" || continue
+        [ "$REPLY" != "$after" ] || write_value "$path" "$before" || :
+    done <"$from/progress"
+}
+
+# Write again what a later write reset, then read everything back.
+settle() {
+    for round in 1 2 3; do
+        unsettled=
+        while IFS=$TAB read -r step tunable path before after write restore; do
+            [ "$step" = value ] || continue
+            is_foreign "$path" && continue
+            read_value "$path" || :
+            [ "$REPLY" = "$before" ] && continue
+            unsettled=yes
+            if [ "$round" = 3 ]; then
+                FAILED=yes
+                emit failed "$tunable" "$path" "$before" "$REPLY" "${ERROR:-}"
+            elif [ "$restore" = set ]; then
+                write_value "$path" "$before" || :
+            fi
+        done <"$from/manifest"
+        [ -n "$unsettled" ] || return 0
+    done
+}
+
+# path before after, each `sha256 mode uid:gid` or @absent
+restore_file() {
+    rm -f "$1.optimizer-new"
+    describe_file "$1"
+    [ "$REPLY" = "$2" ] && return 0
+    if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
+        keep_foreign "$1" "$2" "$3" "$REPLY"
+        return 0
+    fi
+    put_file "$1" "$2" "$from/files"
+    describe_file "$1"
+    [ "$REPLY" = "$2" ] && return 0
+    FAILED=yes
+    emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+}
+
+# Make path $1 the file $2 (`sha256 mode uid:gid` or @absent) with the bytes from folder $3.
+put_file() {
+    ERROR=
+    case $1 in /etc/systemd/system/*) RELOAD=yes ;; esac
+    if [ "$2" = @absent ]; then
+        ERROR=$(rm -f "$1" 2>&1) || return 1
+        flush "${1%/*}"
+        return 0
+    fi
+    sha=${2%% *}
+    rights=${2#* }
+    ERROR=$({ cp "$3/$sha" "$1.optimizer-new" && chown "${rights#* }" "$1.optimizer-new" &&
+        chmod "${rights%% *}" "$1.optimizer-new" && flush "$1.optimizer-new" &&
+        mv -f "$1.optimizer-new" "$1"; } 2>&1) || {
+        rm -f "$1.optimizer-new"
+        return 1
+    }
+    flush "${1%/*}"
+}
+
+# path before after
+restore_link() {
+    describe_link "$1"
+    [ "$REPLY" = "$2" ] && return 0
+    if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
+        keep_foreign "$1" "$2" "$3" "$REPLY"
+        return 0
+    fi
+    put_link "$1" "$2"
+    describe_link "$1"
+    [ "$REPLY" = "$2" ] && return 0
+    FAILED=yes
+    emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+}
+
+put_link() {
+    case $1 in /etc/systemd/system/*) RELOAD=yes ;; esac
+    if [ "$2" = @absent ]; then
+        ERROR=$(rm -f "$1" 2>&1)
+    else
+        ERROR=$(ln -sfn "$2" "$1" 2>&1)
+    fi
+}
+
+# name, and whether the change loaded or unloaded it
+restore_module() {
+    if [ "$2" = loaded ]; then
+        unload_module "$1"
+    else
+        modprobe "$1" 2>/dev/null </dev/null || :
+    fi
+}
+
+unload_module() {
+    [ -e "/sys/module/$1/initstate" ] || return 0
+    modprobe -r "$1" 2>/dev/null </dev/null || emit note "kernel module $1 is in use and stays loaded"
+}
+
+# path, and whether the change made it (present) or took it away (absent)
+restore_directory() {
+    if [ "$2" = present ]; then
+        # Somebody else may have put a file into it meanwhile: then it stays.
+        rmdir "$1" 2>/dev/null || :
+    else
+        [ -d "$1" ] || { mkdir "$1" && chmod 755 "$1"; }
+    fi
+}
+
+# action argument: files count again only after systemd and its timers read them.
+restore_action() {
+    runs_systemd || return 0
+    case $1 in
+    daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
+    restart-timer) systemctl try-restart "$2" >/dev/null 2>&1 </dev/null ;;
+    restart-unit)
+        grep -q "^restarted$TAB$2\$" "$from/progress" 2>/dev/null || return 0
+        if [ "${MODE:-}" = manual ]; then
+            emit note "$2 runs with the changed settings until it is restarted"
+        else
+            systemctl try-restart "$2" >/dev/null 2>&1 </dev/null
+        fi
+        ;;
+    esac
+}
+
+# Restore the journal and put it away. The answer: result restored | incomplete | gone.
+restore_journal() {
+    [ -d "$JOURNAL" ] || { emit result gone; return 0; }
+    [ -e "$JOURNAL/manifest" ] || { rm -rf "$JOURNAL"; emit result gone; return 0; }
+    if restore_from "$JOURNAL"; then
+        record "$JOURNAL" restored -
+        disarm "$JOURNAL"
+        rm -rf "$JOURNAL"
+        emit result restored
+    else
+        record "$JOURNAL" restore-failed -
+        leave_busy
+        emit result incomplete
+        return 1
+    fi
+}

@@ -1,0 +1,265 @@
+"""The language between controller and host: variables in, tab-separated answers out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from optimizer.host import program
+from optimizer.model.errors import OptimizerError
+from optimizer.model.request import ProbeRequest
+from optimizer.model.snapshot import Snapshot, snapshot_id
+from optimizer.model.transaction import (
+    ActionStep,
+    DirectoryStep,
+    FileRef,
+    FileStep,
+    LinkStep,
+    ModuleStep,
+    Step,
+    ValueStep,
+)
+from optimizer.model.tunable import Effect
+
+ABSENT = "@absent"
+EMPTY = "@empty"
+
+_PLAIN = re.compile(rb"[^A-Za-z0-9 _./:,;=+@%^#\[\]{}()<>|&~-]")
+
+
+class GarbledAnswer(OptimizerError):
+    """{host} gave an answer that cannot be read: {what}"""
+
+    code = "HOST-002"
+    hint = "Does the login shell of this account print something of its own?"
+
+
+def assign(**variables: str) -> str:
+    """Return shell assignments; every value is quoted, none is ever formatted into code."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _ascii_only(text: str) -> str:
+    """Wrap a program so that its answer is ASCII whatever bytes it meets on the host."""
+    return f"{{\n{text}\n}} | LC_ALL=C tr -c '\\11\\12\\40-\\176' '?'\n"
+
+
+def probe_program(request: ProbeRequest) -> str:
+    """Return the program that answers a probe request."""
+    variables = assign(
+        VALUES="\n".join(sorted(request.values)),
+        FILES="\n".join(sorted(request.files)),
+        MODULES=" ".join(sorted(request.modules)),
+        UNITS=" ".join(sorted(request.units)),
+        PROPERTIES=",".join(("Id", "LoadState", "ActiveState", *sorted(request.properties))),
+        NAMES=" ".join(sorted(request.names)),
+        WITH_SNAPSHOTS="yes" if request.snapshots else "no",
+    )
+    return _ascii_only(variables + program("probe"))
+
+
+def apply_program(snapshot: Snapshot, timeout: int) -> str:
+    """Return the program that carries a snapshot's steps out, guarded by the safety timer.
+
+    timeout: seconds until the host restores itself.
+    """
+    variables = assign(
+        RUN=snapshot.run,
+        TIMEOUT=str(timeout),
+        MACHINE=snapshot.machine_id,
+        BOOT=snapshot.boot_id,
+    )
+    return _ascii_only(variables + _journal_contents(snapshot) + program("apply"))
+
+
+def take_program(snapshot: Snapshot) -> str:
+    """Return the program that keeps a snapshot without changing anything."""
+    return _ascii_only(_journal_contents(snapshot) + program("take"))
+
+
+def confirm_program(run: str, request: ProbeRequest, snapshot: str = "") -> str:
+    """Return the program that makes a change permanent, and then answers a probe.
+
+    run: empty confirms whatever waits. snapshot: id that tells a change that was confirmed
+    already from one that was put back.
+    """
+    confirm = assign(RUN=run, EXPECTED_ID=snapshot) + program("confirm")
+    return _ascii_only(confirm) + probe_program(request)
+
+
+def cancel_program(run: str) -> str:
+    """Return the program that puts an unconfirmed change back at once."""
+    return _ascii_only(assign(RUN=run) + program("cancel"))
+
+
+def _journal_contents(snapshot: Snapshot) -> str:
+    manifest = encode_manifest(snapshot)
+    blobs = [f"put_blob {sha} {_escaped(content)}" for sha, content in snapshot.blobs.items()]
+    return (
+        assign(
+            MANIFEST=manifest,
+            EXPECTED_ID=snapshot_id(manifest),
+            RESTORE_PROGRAM=program("restore"),
+        )
+        + "put_blobs() {\n"
+        + " &&\n".join(["true", *blobs])
+        + "\n}\n"
+    )
+
+
+def _escaped(content: bytes) -> str:
+    r"""Quote bytes for `printf %b`: whatever is not harmless goes as \0ooo."""
+    octal = _PLAIN.sub(lambda match: b"\\0%03o" % match[0][0], content)
+    return shlex.quote(octal.decode("ascii"))
+
+
+def encode_manifest(snapshot: Snapshot) -> str:
+    """Write a snapshot as the manifest that the host keeps: header lines, then steps."""
+    header = {
+        "run": snapshot.run,
+        "kind": snapshot.kind,
+        "created": snapshot.created,
+        "profile": snapshot.profile,
+        "version": str(snapshot.version),
+        "by": snapshot.by,
+        "machine": snapshot.machine_id,
+        "boot": snapshot.boot_id,
+        "kernel": snapshot.kernel,
+        "undoes": " ".join(snapshot.undoes),
+        "label": snapshot.label,
+    }
+    lines = [f"{key}\t{_field(value)}" for key, value in header.items()]
+    lines += ["\t".join(_field(word) for word in _encode_step(step)) for step in snapshot.steps]
+    return "\n".join(lines) + "\n"
+
+
+def _field(text: str) -> str:
+    """Keep a field free of what separates fields; the empty text would be lost by `read`."""
+    return " ".join(text.split()) or EMPTY
+
+
+def _encode_step(step: Step) -> tuple[str, ...]:
+    match step:
+        case ValueStep():
+            texts = (step.tunable, step.path, step.before, step.after)
+            return ("value", *texts, step.write, step.restore)
+        case FileStep():
+            return ("file", step.path, _encode_file(step.before), _encode_file(step.after))
+        case LinkStep():
+            return ("link", step.path, step.before or ABSENT, step.after or ABSENT)
+        case DirectoryStep():
+            return ("directory", step.path, "present" if step.is_present else "absent")
+        case ModuleStep():
+            return ("module", step.name, "loaded" if step.is_loaded else "unloaded")
+        case ActionStep():
+            return ("action", step.action, step.argument or "-", step.needs or "-")
+
+
+def _encode_file(ref: FileRef | None) -> str:
+    return f"{ref.sha256} {ref.mode} {ref.owner}" if ref else ABSENT
+
+
+def decode_manifest(text: str, blobs: Mapping[str, bytes] | None = None) -> Snapshot:
+    """Read a manifest back. GarbledAnswer: it is none."""
+    header: dict[str, str] = {}
+    steps: list[Step] = []
+    for line in text.splitlines():
+        word, *rest = line.split("\t")
+        if word in _DECODERS:
+            steps.append(_DECODERS[word](rest))
+        else:
+            header[word] = "" if rest == [EMPTY] else "\t".join(rest)
+    try:
+        return Snapshot(
+            run=header["run"],
+            kind=header["kind"],  # type: ignore[arg-type]
+            created=header["created"],
+            profile=header["profile"],
+            version=int(header["version"]),
+            by=header["by"],
+            machine_id=header["machine"],
+            boot_id=header["boot"],
+            kernel=header["kernel"],
+            steps=tuple(steps),
+            undoes=tuple(header["undoes"].split()),
+            label=header["label"],
+            blobs=blobs or {},
+        )
+    except (KeyError, ValueError) as error:
+        raise GarbledAnswer(host="", what=f"a manifest without {error}") from None
+
+
+def _text(word: str) -> str:
+    return "" if word == EMPTY else word
+
+
+def _decode_value(words: list[str]) -> Step:
+    tunable, path, before, after, write, restore = words
+    return ValueStep(
+        tunable=tunable,
+        path=path,
+        before=_text(before),
+        after=_text(after),
+        write=write,
+        restore=restore,
+    )
+
+
+def decode_file(text: str) -> FileRef | None:
+    """Read `sha256 mode uid:gid` or @absent."""
+    if text == ABSENT:
+        return None
+    sha256, mode, owner = text.split(" ")
+    return FileRef(sha256=sha256, mode=mode, owner=owner)
+
+
+def _decode_link(words: list[str]) -> Step:
+    path, before, after = words
+    return LinkStep(
+        path=path,
+        before=None if before == ABSENT else before,
+        after=None if after == ABSENT else after,
+    )
+
+
+def _decode_action(words: list[str]) -> Step:
+    action, argument, needs = words
+    return ActionStep(
+        action=action,
+        argument="" if argument == "-" else argument,
+        needs=None if needs == "-" else Effect(needs),
+    )
+
+
+_DECODERS = {
+    "value": _decode_value,
+    "file": lambda words: FileStep(
+        path=words[0], before=decode_file(words[1]), after=decode_file(words[2])
+    ),
+    "link": _decode_link,
+    "directory": lambda words: DirectoryStep(path=words[0], is_present=words[1] == "present"),
+    "module": lambda words: ModuleStep(name=words[0], is_loaded=words[1] == "loaded"),
+    "action": _decode_action,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of an answer: its word and its fields."""
+
+    word: str
+    fields: tuple[str, ...]
+
+
+def parse_answer(text: str) -> tuple[Answer, ...]:
+    """Split an answer into its lines; empty lines are dropped."""
+    return tuple(_answers(text.splitlines()))
+
+
+def _answers(lines: Iterable[str]) -> Iterator[Answer]:
+    for line in lines:
+        if line:
+            word, *rest = line.split("\t")
+            yield Answer(word, tuple(rest))
