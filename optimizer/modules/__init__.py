@@ -1,0 +1,1 @@
+"""Areas of tuning: which tunables apply to a host, and how a plan of it is put together."""

@@ -1,0 +1,113 @@
+"""What else changes when a value is written, added to the steps so that the plan says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from optimizer.model.observation import KernelValue, Observation, ValueState
+from optimizer.model.transaction import Step, ValueStep
+from optimizer.model.tunable import Tunable
+from optimizer.resources.sysctl import path_of
+
+Find = Callable[[str], Tunable | None]
+
+_CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
+_ALLOWED = "/proc/sys/net/ipv4/tcp_allowed_congestion_control"
+_AVAILABLE = "/proc/sys/net/ipv4/tcp_available_congestion_control"
+
+
+def partner_targets(tunable: Tunable, find: Find) -> tuple[str, ...]:
+    """Path patterns that have to be read besides the tunable's own."""
+    coupling = tunable.coupling
+    names = (*coupling.excludes, *coupling.mirrors, *coupling.resets)
+    partners = (find(name) for name in names)
+    return tuple(_pattern(partner) for partner in partners if partner)
+
+
+def _pattern(tunable: Tunable) -> str:
+    return path_of(tunable.target) if tunable.kind == "sysctl" else tunable.target
+
+
+@dataclass(frozen=True)
+class Coupler:
+    """Adds the steps that follow from the kernel's own couplings."""
+
+    find: Find
+    observation: Observation
+
+    def couple(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """Return the steps with what they drag along, each right behind its cause."""
+        planned = {step.path for step in steps if isinstance(step, ValueStep)}
+        return tuple(more for step in steps for more in self._with_partners(step, planned))
+
+    def _with_partners(self, step: Step, planned: set[str]) -> Iterator[Step]:
+        if not isinstance(step, ValueStep):
+            yield step
+            return
+        name, _, instance = step.tunable.partition("[")
+        tunable = self.find(name)
+        if tunable is None:
+            yield step
+            return
+        excluded = [
+            follower
+            for partner, value in self._partners(tunable.coupling.excludes, instance.rstrip("]"))
+            if value.path not in planned and value.text != "0" and step.after != "0"
+            for follower in (_follow(partner, value, "0"),)
+        ]
+        # Zero cannot be written back; bringing the partner back zeroes this one again.
+        yield (
+            step.model_copy(update={"restore": "skip"}) if excluded and step.before == "0" else step
+        )
+        yield from excluded
+        for partner, value in self._partners(tunable.coupling.mirrors, instance.rstrip("]")):
+            if value.path not in planned and value.text != step.after:
+                yield _follow(partner, value, step.after)
+        for partner, value in self._partners(tunable.coupling.resets, instance.rstrip("]")):
+            if value.path not in planned and value.state is ValueState.WRITABLE:
+                yield _hold(partner, value, instance)
+        if step.path == _CONGESTION:
+            yield from self._admission(step)
+
+    def _partners(
+        self, names: Sequence[str], instance: str
+    ) -> Iterator[tuple[Tunable, KernelValue]]:
+        for name in names:
+            partner = self.find(name)
+            if partner:
+                path = _pattern(partner).replace("*", instance)
+                value = self.observation.values.get(path)
+                if value and value.state is not ValueState.UNREADABLE:
+                    yield partner, value
+
+    def _admission(self, step: ValueStep) -> Iterator[Step]:
+        """Making an algorithm the default also puts it on the list that anyone may use."""
+        allowed = self.observation.values.get(_ALLOWED)
+        available = self.observation.values.get(_AVAILABLE)
+        if not allowed or not available or step.after in allowed.text.split():
+            return
+        admitted = {*allowed.text.split(), step.after}
+        order = available.text.split()
+        order += [step.after] if step.after not in order else []
+        after = " ".join(word for word in order if word in admitted)
+        yield ValueStep(
+            tunable="system.sysctl.net.ipv4.tcp_allowed_congestion_control",
+            path=_ALLOWED,
+            before=allowed.text,
+            after=after,
+            write="follow",
+        )
+
+
+def _follow(partner: Tunable, value: KernelValue, after: str) -> ValueStep:
+    return ValueStep(
+        tunable=partner.id, path=value.path, before=value.text, after=after, write="follow"
+    )
+
+
+def _hold(partner: Tunable, value: KernelValue, instance: str) -> ValueStep:
+    name = f"{partner.id}[{instance}" if "*" in partner.target else partner.id
+    return ValueStep(
+        tunable=name, path=value.path, before=value.text, after=value.text, write="hold"
+    )

@@ -1,0 +1,169 @@
+"""From verdicts to the plan of one host."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from optimizer import catalog
+from optimizer.model.errors import InvalidValue
+from optimizer.model.observation import Facts, Observation
+from optimizer.model.plan import Change, HostPlan, Skipped
+from optimizer.model.profile import Profile
+from optimizer.model.reading import Difference
+from optimizer.model.transaction import ActionStep, Step, ValueStep, in_order
+from optimizer.model.tunable import Effect
+from optimizer.modules.coupling import Coupler
+from optimizer.modules.examination import examine
+from optimizer.modules.kinds import KINDS
+from optimizer.modules.notes import notes_for
+from optimizer.planning.comparing import Status, Verdict, excluding_pairs
+from optimizer.resources.base import Artifact, encode_blobs
+from optimizer.resources.boot_parameter import spelled
+from optimizer.scoring import conformance
+
+
+def plan_host(
+    name: str,
+    profile: Profile,
+    observation: Observation,
+    pins: Mapping[str, str],
+    allow: frozenset[Effect],
+) -> HostPlan:
+    """Make the plan of one host. What is impossible as a whole comes back as `refused`."""
+    pairs = excluding_pairs(profile.settings)
+    if pairs:
+        one, other = pairs[0]
+        return refused(name, f"the profile sets {one} and {other}, of which the kernel keeps one")
+    try:
+        verdicts = examine(profile, observation, pins)
+    except InvalidValue as error:
+        return refused(name, str(error))
+    artifact = _artifact(_needed(verdicts, allow), observation)
+    steps = in_order(list(Coupler(catalog.find, observation).couple(_allowed(artifact, allow))))
+    points = conformance.weights(verdicts)
+    return HostPlan(
+        name=name,
+        state="planned",
+        machine_id=observation.facts.machine_id,
+        boot_id=observation.facts.boot_id,
+        kernel=observation.facts.kernel,
+        summary=summary(observation.facts),
+        score=conformance.forecast(verdicts, allow),
+        changes=(*_changes(verdicts, allow, points), *_followers(steps)),
+        files=artifact.files,
+        unchanged=sum(verdict.status is Status.MATCH for verdict in verdicts),
+        not_applicable=_skipped(verdicts, Status.NOT_APPLICABLE),
+        pinned=_skipped(verdicts, Status.PINNED),
+        unknown=_skipped(verdicts, Status.UNKNOWN),
+        notes=notes_for(verdicts, observation),
+        steps=steps,
+        blobs=encode_blobs(artifact.blobs),
+    )
+
+
+def refused(name: str, why: str, hint: str = "") -> HostPlan:
+    """Return the plan of a host that may not be changed, with the reason."""
+    return HostPlan(name=name, state="refused", error=why, hint=hint)
+
+
+def summary(facts: Facts) -> str:
+    """Describe a host in one line, sizes in GiB."""
+    cpus = f"{facts.cpus} CPU" + ("s" if facts.cpus != 1 else "")
+    kind = "" if facts.virtualization in ("none", "") else f" · {facts.virtualization}"
+    return f"{facts.os_name} · {cpus} · {facts.ram / 2**30:.1f} GiB · Linux {facts.kernel}{kind}"
+
+
+def _needed(verdicts: Iterable[Verdict], allow: frozenset[Effect]) -> list[Difference]:
+    """Pick what is carried out; a restart alone is worth a change only when it is allowed."""
+    return [
+        verdict.difference
+        for verdict in verdicts
+        if verdict.difference is not None
+        and (verdict.status is Status.DRIFT or verdict.reading.tunable.effect in allow)
+    ]
+
+
+def _artifact(differences: Sequence[Difference], observation: Observation) -> Artifact:
+    by_kind: dict[str, list[Difference]] = defaultdict(list)
+    for difference in differences:
+        by_kind[difference.reading.tunable.kind].append(difference)
+    return Artifact.joined(KINDS[kind].write(group, observation) for kind, group in by_kind.items())
+
+
+def _allowed(artifact: Artifact, allow: frozenset[Effect]) -> list[Step]:
+    return [
+        step
+        for step in artifact.steps
+        if not isinstance(step, ActionStep) or step.needs is None or step.needs in allow
+    ]
+
+
+def _changes(
+    verdicts: Iterable[Verdict], allow: frozenset[Effect], points: Mapping[str, float]
+) -> Iterable[Change]:
+    for verdict in verdicts:
+        if verdict.difference is None:
+            continue
+        if verdict.status is Status.DRIFT or verdict.reading.tunable.effect in allow:
+            yield _change(verdict, allow, points)
+
+
+def _change(verdict: Verdict, allow: frozenset[Effect], points: Mapping[str, float]) -> Change:
+    reading, tunable = verdict.reading, verdict.reading.tunable
+    difference = verdict.difference
+    assert difference is not None  # noqa: S101 - the caller picked verdicts that have one
+    after = difference.live if difference.live is not None else reading.live
+    boot_after = difference.boot if difference.boot is not None else reading.boot
+    if not reading.has_live:
+        after = boot_after
+    waits = tunable.effect in (Effect.RESTART, Effect.REBOOT) and difference.live is not None
+    advice = ""
+    if tunable.effect is Effect.REBOOT:
+        advice = f"add to the kernel command line: {spelled(tunable.target, verdict.wanted)}"
+    return Change(
+        tunable=reading.id,
+        module=tunable.module,
+        kind=tunable.kind,
+        before=reading.live,
+        after=after,
+        boot_before=reading.boot,
+        boot_after=boot_after,
+        source=reading.source,
+        effect=tunable.effect,
+        allowed=not waits or (tunable.effect in allow and tunable.effect is not Effect.REBOOT),
+        risk=tunable.risk,
+        why=verdict.why or tunable.why,
+        docs=tunable.docs,
+        unit=tunable.unit,
+        gain=round(points.get(reading.id, 0.0), 1),
+        advice=advice,
+    )
+
+
+def _followers(steps: Iterable[Step]) -> Iterable[Change]:
+    """Say what the kernel changes by itself when the values before it are written."""
+    cause = ""
+    for step in steps:
+        if not isinstance(step, ValueStep):
+            continue
+        if step.write == "set":
+            cause = step.tunable
+        elif step.write == "follow":
+            yield Change(
+                tunable=step.tunable,
+                module=step.tunable.partition(".")[0],
+                kind="sysctl",
+                before=step.before,
+                after=step.after,
+                follows=cause,
+                why=f"The kernel changes it by itself when {cause} is set.",
+            )
+
+
+def _skipped(verdicts: Iterable[Verdict], status: Status) -> tuple[Skipped, ...]:
+    return tuple(
+        Skipped(tunable=verdict.reading.id, reason=verdict.reason)
+        for verdict in verdicts
+        if verdict.status is status
+    )

@@ -1,0 +1,97 @@
+"""What a person should know besides the changes: files that win, other tools, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from optimizer.model.observation import Observation
+from optimizer.planning.comparing import Status, Verdict
+from optimizer.resources import sysctl
+
+_AUTHORITIES = {
+    "tuned": "tuned is running and may write the same values again",
+    "irqbalance": "irqbalance is running and moves interrupts between the CPUs",
+    "saptune": "saptune is running and may write the same values again",
+    "bpftune": "bpftune is running and changes network buffers by itself",
+    "tlp": "tlp is running and sets CPU and disk power values",
+    "auto-cpufreq": "auto-cpufreq is running and sets the CPU governor",
+    "ksmtuned": "ksmtuned is running and switches page merging on and off",
+    "ufw": "ufw is enabled and loads /etc/ufw/sysctl.conf when it starts",
+}
+
+
+def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[str, ...]:
+    """Collect the notes of one host."""
+    return tuple(
+        dict.fromkeys(
+            [
+                *_overridden(verdicts),
+                *_legacy_file(verdicts, observation),
+                *_unknown_ranges(verdicts),
+                *_waiting(verdicts),
+                *_not_kept(verdicts),
+                *authority_notes(observation),
+                *_rights(observation),
+            ]
+        )
+    )
+
+
+def _overridden(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        reading = verdict.reading
+        if reading.overridden_by and verdict.wanted and reading.boot != verdict.wanted:
+            yield (
+                f"{reading.id}: the next boot sets {reading.boot}, because "
+                f"{reading.overridden_by} is read after our file"
+            )
+
+
+def _legacy_file(verdicts: Sequence[Verdict], observation: Observation) -> Iterator[str]:
+    """Name lines of /etc/sysctl.conf that `sysctl --system` applies last of all."""
+    wanted = {
+        sysctl.normal_key(verdict.reading.tunable.target): verdict.wanted
+        for verdict in verdicts
+        if verdict.reading.tunable.kind == "sysctl" and verdict.wanted
+    }
+    for line in observation.config.get("sysctl.conf", ()):
+        name, _, text = line.text.partition("=")
+        key = sysctl.normal_key(name.strip().removeprefix("-"))
+        if key in wanted and " ".join(text.split()) != wanted[key]:
+            yield f"{line.place} sets {name.strip()} too; `sysctl --system` reads it last"
+
+
+def _unknown_ranges(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        if not verdict.reading.tunable.is_known and verdict.difference:
+            yield f"{verdict.reading.id} is not in the catalogue: its range is unknown"
+
+
+def _waiting(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    waiting = [verdict.reading.id for verdict in verdicts if verdict.status is Status.PENDING]
+    if waiting:
+        yield f"waits for a restart of its service: {', '.join(waiting)}"
+
+
+def _not_kept(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    lost = [v.reading.id for v in verdicts if v.difference and not v.reading.can_keep]
+    if lost:
+        yield f"not kept over a reboot, as this host does not run systemd: {', '.join(lost)}"
+
+
+def authority_notes(observation: Observation) -> Iterator[str]:
+    """Name other tools on the host that set the same things."""
+    for name, said in observation.authorities.items():
+        if name == "tuned-profile":
+            yield f"tuned has the active profile {said}"
+        else:
+            yield _AUTHORITIES.get(name, f"{name} is {said}")
+    files = observation.config_files.get("sysctl", {})
+    for path in files:
+        if "cloud" in path.rpartition("/")[2]:
+            yield f"{path} comes from cloud-init, which may write it again"
+
+
+def _rights(observation: Observation) -> Iterator[str]:
+    if not observation.facts.is_root:
+        yield "read without root's rights: values that only root may read or write are left out"

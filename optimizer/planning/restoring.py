@@ -1,0 +1,210 @@
+"""The plan back: from snapshots, what was applied, and what is there now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optimizer.model.errors import UnknownSnapshot
+from optimizer.model.observation import Observation
+from optimizer.model.snapshot import Snapshot
+from optimizer.model.transaction import (
+    ActionStep,
+    DirectoryStep,
+    FileRef,
+    FileStep,
+    LinkStep,
+    ModuleStep,
+    Step,
+    ValueStep,
+    in_order,
+)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What somebody else changed after us: what we left, and what is there now."""
+
+    name: str
+    applied: str | None
+    found: str | None
+    original: str | None
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The way back: steps, what is kept because it is somebody else's, what it takes back."""
+
+    steps: tuple[Step, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    undoes: tuple[str, ...] = ()
+
+
+def ordered(snapshots: Mapping[str, Snapshot]) -> list[tuple[str, Snapshot]]:
+    """Sort snapshots by the time they were made, oldest first."""
+    return sorted(snapshots.items(), key=lambda item: (item[1].created, item[0]))
+
+
+def in_effect(snapshots: Mapping[str, Snapshot]) -> list[tuple[str, Snapshot]]:
+    """Leave out what was rolled back, also by way of a rollback that was itself rolled back."""
+    undone: set[str] = set()
+    standing: list[tuple[str, Snapshot]] = []
+    for name, snapshot in reversed(ordered(snapshots)):
+        if name not in undone and not snapshot.is_undone:
+            undone.update(snapshot.undoes)
+            standing.append((name, snapshot))
+    return standing[::-1]
+
+
+def chain(snapshots: Mapping[str, Snapshot], to: str, host: str) -> list[tuple[str, Snapshot]]:
+    """Return the changes to take back, oldest first, to be where `to` was taken.
+
+    to: an id, the beginning of one, or `last` for the newest apply still in effect.
+    UnknownSnapshot: there is none, or several begin like that.
+    """
+    in_time = ordered(snapshots)
+    if to == "last":
+        applied = [name for name, one in in_effect(snapshots) if one.kind == "apply"]
+        if not applied:
+            raise UnknownSnapshot(
+                host=host,
+                snapshot="to go back to",
+                hint="Nothing is applied. To undo a rollback, name its snapshot with --to.",
+            )
+        to = applied[-1]
+    found = [position for position, (name, _) in enumerate(in_time) if name.startswith(to)]
+    if len(found) != 1:
+        raise UnknownSnapshot(host=host, snapshot=to if not found else f"{to}, but several of it")
+    return in_time[found[0] :]
+
+
+@dataclass
+class _Span:
+    """One resource over a chain of changes: what it was first, and what we left last."""
+
+    first: Step
+    last: Step
+
+
+def undo(
+    changes: Sequence[tuple[str, Snapshot]], observation: Observation, *, include_foreign: bool
+) -> Undo:
+    """Work out the steps back over a chain of changes, given what is there now."""
+    spans: dict[str, _Span] = {}
+    for step in (step for _, snapshot in changes for step in snapshot.steps):
+        spans.setdefault(_key(step), _Span(step, step)).last = step
+    backs = {key: _back(span, observation) for key, span in spans.items()}
+    foreign = {key: other for key, (_, other) in backs.items() if other}
+    kept = set() if include_foreign else _with_partners(set(foreign), changes)
+    steps = [step for key, (step, _) in backs.items() if step and key not in kept]
+    is_needed = any(not isinstance(step, ActionStep) for step in steps)
+    return Undo(
+        in_order(steps) if is_needed else (),
+        tuple(foreign.values()),
+        tuple(name for name, _ in changes),
+    )
+
+
+def _with_partners(keys: set[str], changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
+    """Add what the kernel changes together with a value: half of a pair is not put back."""
+    groups: dict[str, set[str]] = {}
+    for _, snapshot in changes:
+        group: set[str] = set()
+        for step in snapshot.steps:
+            if isinstance(step, ValueStep):
+                group = {_key(step)} if step.write != "follow" else group | {_key(step)}
+                for member in group:
+                    groups.setdefault(member, set()).update(group)
+    return keys.union(*(groups.get(key, set()) for key in keys))
+
+
+def _key(step: Step) -> str:
+    match step:
+        case ModuleStep():
+            return f"module {step.name}"
+        case ActionStep():
+            return f"action {step.action} {step.argument}"
+        case ValueStep() | FileStep() | LinkStep() | DirectoryStep():
+            return f"{step.step} {step.path}"
+
+
+def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign | None]:
+    first, last = span.first, span.last
+    if isinstance(first, ValueStep) and isinstance(last, ValueStep):
+        return _value_back(first, last, observation)
+    if isinstance(first, FileStep) and isinstance(last, FileStep):
+        return _file_back(first, last, observation)
+    if isinstance(first, LinkStep) and isinstance(last, LinkStep):
+        return _link_back(first, last, observation)
+    if isinstance(first, DirectoryStep) and isinstance(last, DirectoryStep):
+        is_there = first.path in observation.directories
+        wanted = not first.is_present
+        step = DirectoryStep(path=first.path, is_present=wanted)
+        return (step if is_there != wanted else None), None
+    if isinstance(first, ModuleStep) and isinstance(last, ModuleStep):
+        step_back = ModuleStep(name=first.name, is_loaded=not first.is_loaded)
+        return (step_back if last.is_loaded == first.is_loaded else None), None
+    if isinstance(last, ActionStep) and last.action != "check-logrotate":
+        return last, None
+    return None, None
+
+
+def _value_back(
+    first: ValueStep, last: ValueStep, observation: Observation
+) -> tuple[Step | None, Foreign | None]:
+    value = observation.values.get(first.path)
+    found = value.text if value else None
+    if found == first.before:
+        return None, None
+    other = None
+    if found != last.after:
+        other = Foreign(first.tunable, last.after, found, first.before)
+    if found is None:
+        return None, other
+    step = ValueStep(
+        tunable=first.tunable,
+        path=first.path,
+        before=found,
+        after=first.before,
+        # What could not be written back comes back with its partner, and the other way round.
+        write="follow" if first.restore == "skip" else "set",
+        restore="skip" if last.write == "follow" else "set",
+    )
+    return step, other
+
+
+def _file_back(
+    first: FileStep, last: FileStep, observation: Observation
+) -> tuple[Step | None, Foreign | None]:
+    state = observation.files.get(first.path)
+    found = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner) if state else None
+    if found == first.before:
+        return None, None
+    other = None
+    if found != last.after:
+        texts = (_file_text(last.after), _file_text(found), _file_text(first.before))
+        other = Foreign(first.path, *texts)
+    return FileStep(path=first.path, before=found, after=first.before), other
+
+
+def _file_text(ref: FileRef | None) -> str | None:
+    return f"{ref.sha256[:12]} {ref.mode} {ref.owner}" if ref else None
+
+
+def _link_back(
+    first: LinkStep, last: LinkStep, observation: Observation
+) -> tuple[Step | None, Foreign | None]:
+    found = observation.links.get(first.path)
+    if found == first.before:
+        return None, None
+    other = None if found == last.after else Foreign(first.path, last.after, found, first.before)
+    return LinkStep(path=first.path, before=found, after=first.before), other
+
+
+def expected(snapshots: Mapping[str, Snapshot]) -> dict[str, Step]:
+    """Return what the changes still in effect left behind, by resource; the newest counts."""
+    left: dict[str, Step] = {}
+    for _, snapshot in in_effect(snapshots):
+        if snapshot.kind == "apply":
+            left.update({_key(step): step for step in snapshot.steps})
+    return left

@@ -1,0 +1,64 @@
+"""When a systemd timer elapses, in a drop-in of ours. Source: systemd.timer(5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from optimizer.model.observation import Observation
+from optimizer.model.reading import Difference, Reading, ReadingState
+from optimizer.model.request import ProbeRequest
+from optimizer.model.transaction import ActionStep
+from optimizer.model.tunable import Tunable
+from optimizer.resources.base import DAEMON_RELOAD, HEADER, Artifact, write_text
+
+DROP_IN = "/etc/systemd/system/{unit}.d/zz-optimizer.conf"
+
+# systemd prints shorthands in full.
+_SHORT = {
+    "*-*-* *:00:00": "hourly",
+    "*-*-* 00:00:00": "daily",
+    "Mon *-*-* 00:00:00": "weekly",
+    "*-*-01 00:00:00": "monthly",
+}
+
+
+class Timer:
+    """The resource kind of timers; the target is the timer's unit."""
+
+    name = "timer"
+
+    def request(self, tunable: Tunable) -> ProbeRequest:
+        """Read the timer's schedule and our drop-in."""
+        return ProbeRequest(
+            units=frozenset({tunable.target}),
+            properties=frozenset({"TimersCalendar"}),
+            files=frozenset({DROP_IN.format(unit=tunable.target)}),
+        )
+
+    def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
+        """Read the schedule in force, which systemd takes from the files it has loaded."""
+        unit = observation.units.get(tunable.target)
+        if unit is None or not unit.is_loaded:
+            reason = f"there is no unit {tunable.target}"
+            return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
+        found = re.search(r"OnCalendar=([^;]*) ;", unit.properties.get("TimersCalendar", ""))
+        calendar = _SHORT.get(found[1].strip(), found[1].strip()) if found else None
+        path = DROP_IN.format(unit=tunable.target)
+        source = path if path in observation.files else unit.properties.get("FragmentPath")
+        return (Reading(tunable, live=calendar, boot=calendar, source=source, has_live=False),)
+
+    def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
+        """Every timer takes every calendar."""
+        return ""
+
+    def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
+        """Write the drop-in; a timer takes a new schedule when it is started again."""
+        artifacts = []
+        for difference in differences:
+            unit = difference.reading.tunable.target
+            text = f"{HEADER}[Timer]\nOnCalendar=\nOnCalendar={difference.boot}\n"
+            artifacts.append(write_text(DROP_IN.format(unit=unit), text, observation))
+            restart = ActionStep(action="restart-timer", argument=unit)
+            artifacts.append(Artifact((DAEMON_RELOAD, restart), blobs={}))
+        return Artifact.joined(artifacts)

@@ -1,0 +1,1 @@
+"""Conformance and health, worked out from verdicts. Pure."""
