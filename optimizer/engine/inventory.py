@@ -1,0 +1,125 @@
+"""Inventories as pyinfra takes them, and the optimizer's own data in them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimizer.model.errors import InventoryError
+from optimizer.model.fleet import Target
+
+if TYPE_CHECKING:
+    from pyinfra.api.host import Host
+    from pyinfra.api.state import State
+
+
+def load_state(inventory: str, connect_timeout: int) -> State:
+    """Read an inventory into a fresh pyinfra state; connect_timeout in seconds.
+
+    InventoryError: it is missing, does not run, or has no hosts.
+    """
+    from pyinfra.api.config import Config
+    from pyinfra.api.state import State
+    from pyinfra.context import ctx_state
+    from pyinfra_cli.inventory import make_inventory
+
+    _refuse_missing(inventory)
+    # pyinfra logs what it does; the optimizer says it in its own words.
+    logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
+    try:
+        # make_inventory needs a state in context, although it makes none of its own.
+        with ctx_state.use(State()), contextlib.redirect_stdout(io.StringIO()):
+            made = make_inventory(inventory, cwd=str(Path.cwd()))
+    except KeyboardInterrupt:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InventoryError(inventory=inventory, what=_cause(error)) from error
+    state = State()
+    state.init(made, Config(CONNECT_TIMEOUT=connect_timeout))
+    if not list(state.inventory):
+        raise InventoryError(inventory=inventory, what="there is no host in it")
+    return state
+
+
+def _refuse_missing(inventory: str) -> None:
+    looks_like_path = "/" in inventory and not inventory.startswith("@")
+    if (looks_like_path or inventory.endswith(".py")) and not Path(inventory).exists():
+        raise InventoryError(inventory=inventory, what="there is no such file")
+    if Path(inventory).is_file():
+        try:
+            Path(inventory).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InventoryError(inventory=inventory, what=f"it cannot be read: {error}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """Say what an inventory file stumbled over, with the line where that is known."""
+    frame = error.__traceback__
+    place = ""
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if name.endswith(".py") and "site-packages" not in name and "optimizer" not in name:
+            place = f" (line {frame.tb_lineno})"
+        frame = frame.tb_next
+    message = str(error) or type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    return f"{type(error).__name__}: {message}{place}"
+
+
+def limited(state: State, patterns: Sequence[str]) -> list[Host]:
+    """Pick the hosts whose name or group fits one of the patterns; all without patterns."""
+    hosts = list(state.inventory)
+    if not patterns:
+        return hosts
+    chosen = [
+        host
+        for host in hosts
+        if any(
+            fnmatchcase(name, pattern) for name in (host.name, *host.groups) for pattern in patterns
+        )
+    ]
+    if not chosen:
+        raise InventoryError(
+            inventory=", ".join(patterns),
+            what="no host or group fits --limit",
+            hint=f"The inventory has {', '.join(host.name for host in hosts[:10])}.",
+        )
+    return chosen
+
+
+def target_of(host: Host) -> Target:
+    """Read the optimizer's data of one host. InventoryError: it has the wrong shape."""
+    return Target(
+        name=host.name,
+        profile=str(host.data.get("optimizer_profile", "") or ""),
+        overrides={key: _flow(value) for key, value in _mapping(host, "optimizer_set").items()},
+        pins={key: str(value or "") for key, value in _mapping(host, "optimizer_pin").items()},
+    )
+
+
+def _mapping(host: Host, key: str) -> Mapping[str, Any]:
+    value = host.data.get(key, {})
+    if isinstance(value, str):
+        return {value: ""}
+    if isinstance(value, (list, tuple, set)):
+        return dict.fromkeys(map(str, value), "")
+    if isinstance(value, dict):
+        return {str(name): one for name, one in value.items()}
+    raise InventoryError(
+        inventory=host.name, what=f"{key} is a {type(value).__name__}, not a dict or a list"
+    )
+
+
+def _flow(value: object) -> str:
+    """Write a value of inventory data as `--set` would take it."""
+    if isinstance(value, (dict, list)):
+        import json
+
+        return json.dumps(value)
+    return str(value)
