@@ -1,0 +1,121 @@
+"""doctor: can a host be changed and brought back, and what speaks against it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from optimizer.app.probing import Failure, probe
+from optimizer.app.requests import SILENCE, Progress
+from optimizer.app.taken import snapshots_of
+from optimizer.model.fleet import Fleet
+from optimizer.model.observation import Facts, Observation
+from optimizer.model.request import ProbeRequest
+from optimizer.model.result import Diagnosis, DoctorResult, HealthCheck, HostDiagnosis
+from optimizer.modules.notes import authority_notes
+from optimizer.scoring.health import system_health
+
+# A journal with the files of one change takes a few tens of KiB.
+_STATE_NEEDED = 16 * 2**20
+
+
+def doctor(fleet: Fleet, progress: Progress = SILENCE) -> DoctorResult:
+    """Examine hosts; one remote command per host, nothing is changed."""
+    names = [target.name for target in fleet.targets()]
+    seen = probe(fleet, dict.fromkeys(names, ProbeRequest(snapshots=True)), progress)
+    return DoctorResult(hosts=tuple(_examine(name, seen[name]) for name in names))
+
+
+def _examine(name: str, seen: Observation | Failure) -> HostDiagnosis:
+    if isinstance(seen, Failure):
+        return HostDiagnosis(name=name, state="unreachable", error=seen.error)
+    checks = (
+        _rights(seen.facts),
+        _timer(seen.facts),
+        _space(seen.facts),
+        _pending(seen),
+        _snapshots(seen),
+        *_authorities(seen),
+        *map(_health, system_health(seen.facts)),
+    )
+    return HostDiagnosis(name=name, state="examined", checks=checks)
+
+
+def _rights(facts: Facts) -> Diagnosis:
+    if facts.is_root:
+        return Diagnosis(check="root's rights", status="ok", answer="yes")
+    return Diagnosis(
+        check="root's rights",
+        status="critical",
+        answer="no: plan and score only, and not of everything",
+        hint="Connect as root, or as an account that may use sudo.",
+    )
+
+
+def _timer(facts: Facts) -> Diagnosis:
+    check = "safety timer"
+    if facts.init == "systemd" and "systemd-run" in facts.tools:
+        return Diagnosis(check=check, status="ok", answer="a systemd timer, and a unit at boot")
+    if "setsid" in facts.tools:
+        return Diagnosis(
+            check=check,
+            status="warning",
+            answer="a waiting process: a reboot before the confirmation ends it",
+            hint="Live values are gone after a reboot anyway; files are written last.",
+        )
+    return Diagnosis(
+        check=check,
+        status="critical",
+        answer="neither systemd-run nor setsid is there",
+        hint="Install util-linux or busybox.",
+    )
+
+
+def _space(facts: Facts) -> Diagnosis:
+    check = "room for the journal"
+    if facts.state_free is None:
+        return Diagnosis(check=check, status="unknown", answer="df gave no answer")
+    answer = f"{facts.state_free / 2**20:.0f} MiB free"
+    if facts.state_free < _STATE_NEEDED:
+        hint = "Free some space below /var/lib: without a journal nothing is changed."
+        return Diagnosis(check=check, status="critical", answer=answer, hint=hint)
+    return Diagnosis(check=check, status="ok", answer=answer)
+
+
+def _pending(seen: Observation) -> Diagnosis:
+    if not seen.pending:
+        return Diagnosis(check="unconfirmed change", status="ok", answer="none")
+    return Diagnosis(
+        check="unconfirmed change",
+        status="warning",
+        answer=seen.pending,
+        hint="optimizer confirm keeps it; without it the host goes back by itself.",
+    )
+
+
+def _snapshots(seen: Observation) -> Diagnosis:
+    whole = snapshots_of(seen)
+    if seen.damaged:
+        names = ", ".join(name[:8] for name in seen.damaged)
+        return Diagnosis(check="snapshots", status="critical", answer=f"damaged: {names}")
+    return Diagnosis(check="snapshots", status="ok", answer=f"{len(whole)}, all whole")
+
+
+def _authorities(seen: Observation) -> Iterator[Diagnosis]:
+    for note in authority_notes(seen):
+        yield Diagnosis(check="other tools", status="warning", answer=note)
+
+
+def _health(check: HealthCheck) -> Diagnosis:
+    statuses: dict[str, Literal["ok", "warning", "critical", "unknown"]] = {
+        "optimal": "ok",
+        "good": "ok",
+        "warning": "warning",
+        "critical": "critical",
+    }
+    return Diagnosis(
+        check=check.name,
+        status=statuses[check.status],
+        answer=check.value,
+        hint=check.recommendation,
+    )

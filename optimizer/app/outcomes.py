@@ -1,0 +1,77 @@
+"""What hosts answered to a change, as data that the rest of a use case can go by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optimizer.host.wire import ABSENT, EMPTY, Answer
+from optimizer.model.result import Problem
+
+
+def verdict_of(answers: Sequence[Answer]) -> str:
+    """Return the word of the last `result` line; empty when the answer was cut off."""
+    words = [answer.fields[0] for answer in answers if answer.word == "result"]
+    return words[-1] if words else ""
+
+
+def problems_of(answers: Sequence[Answer]) -> tuple[Problem, ...]:
+    """Collect everything that the host complained about."""
+    found = []
+    for answer in answers:
+        fields = (*answer.fields, "", "", "", "", "")
+        match answer.word:
+            case "stale":
+                found.append(_problem("changed since the plan was made", *fields[:4]))
+            case "problem":
+                found.append(_problem(_WORDS.get(fields[0], fields[0]), *fields[1:5]))
+            case "failed":
+                found.append(_problem("could not be put back", *fields[:4]))
+            case "refused":
+                found.append(Problem(what=fields[1]))
+    return tuple(found)
+
+
+_WORDS = {
+    "write": "the kernel refused the value",
+    "read-back": "the kernel took another value",
+    "collateral": "changed as well, which the plan did not say",
+    "held": "did not keep its value",
+    "module": "the kernel module could not be loaded",
+    "unit": "the service failed after the change",
+    "file": "the file could not be written",
+    "link": "the link could not be made",
+    "logrotate": "logrotate does not accept the file",
+    "restart-unit": "the service did not come back",
+    "restart-timer": "the timer could not be restarted",
+    "daemon-reload": "systemd could not reload its units",
+    "keep": "the snapshot could not be kept",
+}
+
+
+def _problem(what: str, tunable: str, path: str, expected: str, found: str) -> Problem:
+    return Problem(
+        what=what,
+        tunable="" if tunable == "-" else tunable,
+        path=path,
+        expected=_text(expected),
+        found=_text(found),
+    )
+
+
+def _text(word: str) -> str | None:
+    return None if word == ABSENT else "" if word == EMPTY else word
+
+
+def notes_of(answers: Sequence[Answer]) -> tuple[str, ...]:
+    """Collect what the host wants to be said: notes, values not held, changes kept."""
+    said = []
+    for answer in answers:
+        fields = (*answer.fields, "", "", "", "")
+        match answer.word:
+            case "note":
+                said.append(fields[0])
+            case "unheld":
+                said.append(f"{fields[0]} could not be held at {fields[2]}, it is {fields[3]} now")
+            case "foreign":
+                said.append(f"{fields[0]} was changed by somebody else and is kept")
+    return tuple(said)

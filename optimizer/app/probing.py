@@ -1,0 +1,49 @@
+"""Asking hosts: one probe each, with failures as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optimizer.app.requests import Progress
+from optimizer.host.observed import observe
+from optimizer.host.wire import GarbledAnswer, parse_answer, probe_program
+from optimizer.model.fleet import Fleet, Reply
+from optimizer.model.observation import Observation
+from optimizer.model.request import ProbeRequest
+
+# A probe takes a fraction of a second; a host under heavy load may be slower.
+PROBE_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a host could not be asked. is_reached: it answered, but not with what was asked."""
+
+    error: str
+    hint: str = ""
+    is_reached: bool = False
+
+
+def probe(
+    fleet: Fleet, requests: Mapping[str, ProbeRequest], progress: Progress
+) -> dict[str, Observation | Failure]:
+    """Probe hosts, one remote command each; name -> what was seen or why nothing was."""
+    progress.phase("reading", len(requests))
+    programs = {name: probe_program(request) for name, request in requests.items()}
+    replies = fleet.run(programs, PROBE_TIMEOUT)
+    seen: dict[str, Observation | Failure] = {}
+    for name, reply in replies.items():
+        seen[name] = read_observation(name, reply)
+        progress.host(name, "read" if isinstance(seen[name], Observation) else "not read")
+    return seen
+
+
+def read_observation(name: str, reply: Reply) -> Observation | Failure:
+    """Turn the reply to a probe into an observation."""
+    if reply.error:
+        return Failure(reply.error, reply.hint, reply.is_reached)
+    try:
+        return observe(parse_answer(reply.text), name)
+    except GarbledAnswer as error:
+        return Failure(str(error), error.hint, is_reached=True)

@@ -1,0 +1,131 @@
+"""rollback: a plan whose target is a snapshot; it is applied like any other plan."""
+
+from __future__ import annotations
+
+from optimizer import catalog
+from optimizer.app.plan import unusable
+from optimizer.app.probing import Failure, probe
+from optimizer.app.requests import SILENCE, Progress
+from optimizer.app.taken import refuse_damaged, snapshots_of
+from optimizer.model.errors import OptimizerError
+from optimizer.model.fleet import Fleet
+from optimizer.model.observation import Observation
+from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
+from optimizer.model.request import ProbeRequest
+from optimizer.model.transaction import FileStep, LinkStep, ModuleStep, Step, ValueStep
+from optimizer.modules.host_plan import refused, summary
+from optimizer.planning.restoring import Foreign, Undo, chain, ordered, undo
+from optimizer.resources.base import encode_blobs
+from optimizer.store import snapshots
+
+
+def plan_rollback(
+    fleet: Fleet, to: str = "last", include_foreign: bool = False, progress: Progress = SILENCE
+) -> Plan:
+    """Make the plan back to where snapshot `to` was taken; one remote command per host."""
+    names = [target.name for target in fleet.targets()]
+    seen = probe(fleet, dict.fromkeys(names, ProbeRequest(snapshots=True)), progress)
+    hosts = tuple(_host(name, seen[name], to, include_foreign) for name in names)
+    reference = ProfileRef(name=f"rollback to {to}")
+    return Plan(kind="rollback", profile=reference, hosts=hosts).sealed()
+
+
+def _host(name: str, seen: Observation | Failure, to: str, include_foreign: bool) -> HostPlan:
+    if isinstance(seen, Failure):
+        return unusable(name, seen)
+    try:
+        taken = snapshots_of(seen)
+        _refuse_lost(seen, to)
+        back = chain(taken, to, name)
+        refuse_damaged(seen, taken, [identity for identity, _ in back])
+        way = undo(back, seen, include_foreign=include_foreign)
+        return _planned(name, seen, way, back[0][1].created)
+    except OptimizerError as error:
+        return refused(name, str(error), error.hint)
+
+
+def _refuse_lost(seen: Observation, to: str) -> None:
+    """A snapshot that is damaged on both sides is named as such, not as unknown."""
+    whole = snapshots_of(seen)
+    for name in seen.damaged:
+        if name.startswith(to) and name not in whole:
+            refuse_damaged(seen, whole, [name])
+
+
+def _planned(name: str, seen: Observation, way: Undo, created: str) -> HostPlan:
+    blobs = {}
+    for step in way.steps:
+        if isinstance(step, FileStep) and step.after:
+            content = snapshots.find_blob(seen.facts.machine_id, step.after.sha256)
+            if content is not None:
+                blobs[step.after.sha256] = content
+    return HostPlan(
+        name=name,
+        state="planned",
+        machine_id=seen.facts.machine_id,
+        boot_id=seen.facts.boot_id,
+        kernel=seen.facts.kernel,
+        summary=summary(seen.facts),
+        changes=tuple(change for step in way.steps for change in _changes(step)),
+        files=tuple(change for step in way.steps for change in _files(step)),
+        foreign=tuple(_foreign(other) for other in way.foreign),
+        notes=(f"back to how it was before {created}", *_kernel_note(seen, way)),
+        undoes=way.undoes,
+        steps=way.steps,
+        blobs=encode_blobs(blobs),
+    )
+
+
+def _kernel_note(seen: Observation, way: Undo) -> list[str]:
+    """Values of another kernel may mean something else on this one."""
+    taken = dict(ordered(snapshots_of(seen)))
+    others = {taken[name].kernel for name in way.undoes if name in taken} - {seen.facts.kernel, ""}
+    return [
+        f"taken on kernel {other}, the host runs {seen.facts.kernel}" for other in sorted(others)
+    ]
+
+
+def _changes(step: Step) -> list[Change]:
+    if isinstance(step, ModuleStep):
+        words = ("unloaded", "loaded") if step.is_loaded else ("loaded", "unloaded")
+        return [
+            Change(
+                tunable=f"system.module.{step.name}",
+                module="system",
+                kind="module",
+                before=words[0],
+                after=words[1],
+            )
+        ]
+    if not isinstance(step, ValueStep) or step.write == "hold":
+        return []
+    tunable = catalog.find(step.tunable.partition("[")[0])
+    return [
+        Change(
+            tunable=step.tunable,
+            module=step.tunable.partition(".")[0],
+            kind=tunable.kind if tunable else "sysctl",
+            before=step.before,
+            after=step.after,
+            unit=tunable.unit if tunable else "",
+            docs=tunable.docs if tunable else "",
+        )
+    ]
+
+
+def _files(step: Step) -> list[FileChange]:
+    if not isinstance(step, (FileStep, LinkStep)):
+        return []
+    action = "delete" if step.after is None else "modify" if step.before is not None else "create"
+    return [FileChange(path=step.path, action=action)]
+
+
+def _foreign(other: Foreign) -> Change:
+    return Change(
+        tunable=other.name,
+        module=other.name.partition(".")[0] if not other.name.startswith("/") else "system",
+        kind="file" if other.name.startswith("/") else "sysctl",
+        before=other.found,
+        after=other.original,
+        why=f"we set {other.applied}, somebody set {other.found} later",
+    )

@@ -1,0 +1,140 @@
+"""verify: does a host still have what was applied, or what a profile wants?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optimizer.app.choosing import profile_of_each, reference
+from optimizer.app.probing import Failure, probe
+from optimizer.app.requests import SILENCE, ProfileRequest, Progress
+from optimizer.app.taken import snapshots_of
+from optimizer.model.fleet import Fleet
+from optimizer.model.observation import Observation
+from optimizer.model.plan import ProfileRef, Skipped
+from optimizer.model.profile import Profile
+from optimizer.model.request import ProbeRequest
+from optimizer.model.result import Drift, HostVerdict, VerifyResult
+from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep
+from optimizer.modules.examination import examine, request_for
+from optimizer.modules.notes import notes_for
+from optimizer.planning.comparing import Status, Verdict
+from optimizer.planning.restoring import expected, in_effect
+from optimizer.resources import sysctl
+from optimizer.resources.base import own_text
+
+
+def verify(
+    fleet: Fleet, request: ProfileRequest | None, progress: Progress = SILENCE
+) -> VerifyResult:
+    """Compare hosts with their profile, or without a request with what was last applied."""
+    if request is None:
+        return _against_applied(fleet, progress)
+    chosen = profile_of_each(fleet, request)
+    seen = probe(fleet, {name: request_for(one) for name, one in chosen.items()}, progress)
+    pins = {target.name: target.pins for target in fleet.targets()}
+    hosts = tuple(
+        _against_profile(name, profile, seen[name], pins[name]) for name, profile in chosen.items()
+    )
+    return VerifyResult(profile=reference(chosen.values()), hosts=hosts)
+
+
+def _against_profile(
+    name: str, profile: Profile, seen: Observation | Failure, pins: Mapping[str, str]
+) -> HostVerdict:
+    if isinstance(seen, Failure):
+        return HostVerdict(name=name, state="unreachable", error=seen.error)
+    verdicts = examine(profile, seen, pins)
+    drift = tuple(_drift(one) for one in verdicts if one.status is Status.DRIFT)
+    unknown = tuple(
+        Skipped(tunable=one.reading.id, reason=one.reason)
+        for one in verdicts
+        if one.status is Status.UNKNOWN
+    )
+    return HostVerdict(
+        name=name,
+        state="drift" if drift else "unknown" if unknown else "match",
+        checked=sum(one.status in (Status.MATCH, Status.DRIFT, Status.PENDING) for one in verdicts),
+        drift=drift,
+        pending=tuple(_drift(one) for one in verdicts if one.status is Status.PENDING),
+        unknown=unknown,
+        notes=notes_for(verdicts, seen),
+    )
+
+
+def _drift(verdict: Verdict) -> Drift:
+    reading = verdict.reading
+    return Drift(
+        tunable=reading.id,
+        expected=verdict.wanted,
+        live=reading.live,
+        boot=reading.boot,
+        source=reading.source,
+    )
+
+
+def _against_applied(fleet: Fleet, progress: Progress) -> VerifyResult:
+    names = [target.name for target in fleet.targets()]
+    request = ProbeRequest(snapshots=True, files=frozenset({sysctl.FILE}))
+    seen = probe(fleet, dict.fromkeys(names, request), progress)
+    hosts = tuple(_check(name, seen[name]) for name in names)
+    applied = {host.notes[0] for host in hosts if host.checked and host.notes}
+    profile = ProfileRef(name=", ".join(sorted(applied))) if applied else None
+    return VerifyResult(profile=profile, hosts=hosts)
+
+
+def _check(name: str, seen: Observation | Failure) -> HostVerdict:
+    if isinstance(seen, Failure):
+        return HostVerdict(name=name, state="unreachable", error=seen.error)
+    taken = snapshots_of(seen)
+    steps = expected(taken)
+    if not steps:
+        note = "nothing is applied here; name a profile to compare with: --profile NAME"
+        return HostVerdict(name=name, state="match", notes=(note,))
+    drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
+    newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
+    notes = [f"{newest.profile} {newest.version}, run {newest.run}"]
+    notes += [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
+    return HostVerdict(
+        name=name,
+        state="drift" if drift else "match",
+        checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
+        drift=drift,
+        notes=tuple(notes),
+    )
+
+
+def _step_drift(step: Step, seen: Observation) -> list[Drift]:
+    match step:
+        case ValueStep():
+            return _value_drift(step, seen)
+        case FileStep(path=path, after=after):
+            state = seen.files.get(path)
+            found = f"{state.sha256[:12]} {state.mode} {state.owner}" if state else None
+            wanted = f"{after.sha256[:12]} {after.mode} {after.owner}" if after else None
+        case LinkStep(path=path, after=target):
+            found, wanted = seen.links.get(path), target
+        case _:
+            return []
+    if found == wanted:
+        return []
+    return [Drift(tunable=path, expected=wanted, live=None, boot=found, source=path)]
+
+
+def _value_drift(step: ValueStep, seen: Observation) -> list[Drift]:
+    value = seen.values.get(step.path)
+    live = value.text if value else None
+    boot, source = _boot(step.path, seen)
+    own = sysctl.own_values(own_text(sysctl.FILE, seen))
+    ours = {sysctl.path_of(key): text for key, text in own.items()}.get(step.path)
+    is_beaten = ours is not None and boot != ours
+    if live == step.after and not is_beaten:
+        return []
+    return [Drift(tunable=step.tunable, expected=step.after, live=live, boot=boot, source=source)]
+
+
+def _boot(path: str, seen: Observation) -> tuple[str | None, str | None]:
+    if not path.startswith("/proc/sys/"):
+        return None, None
+    key = path.removeprefix("/proc/sys/")
+    found = sysctl.boot_values(sysctl.reading_order(seen), [key]).get(key)
+    return (found.text, found.line.place) if found else (None, None)

@@ -1,0 +1,122 @@
+"""The entry point `optimizer`: verbs are imported when they are named."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from optimizer import __version__
+from optimizer.cli import failures
+from optimizer.cli.verb import VerbGroup
+from optimizer.model.errors import ExitCode
+from optimizer.views import console
+
+_PROGRAM = "optimizer"
+# In the order of a working day, as `optimizer --help` lists them.
+VERBS = (
+    "plan",
+    "apply",
+    "confirm",
+    "verify",
+    "score",
+    "rollback",
+    "history",
+    "snapshot",
+    "profile",
+    "tunable",
+    "doctor",
+    "completion",
+)
+
+
+class Root(VerbGroup):
+    """The command above all verbs. Importing a verb waits until it is asked for."""
+
+    examples = (
+        "optimizer doctor @local",
+        "optimizer plan @local --profile development",
+        "optimizer apply inventories/example.py --profile hft",
+        "optimizer rollback inventories/example.py --dry-run",
+    )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of a working day."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"optimizer.cli.{cmd_name}").command
+        return command
+
+
+root = Root(
+    _PROGRAM,
+    help="Tune the hosts that trading systems run on: plan, apply, verify, score, roll back.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _, is_asked: _version(context) if is_asked else None,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def _version(context: click.Context) -> None:
+    click.echo(f"{_PROGRAM} {__version__}")
+    context.exit()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line, and return the exit code; the console script ends with it."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        code = root.main(
+            words,
+            prog_name=_PROGRAM,
+            standalone_mode=False,
+            auto_envvar_prefix=_PROGRAM.upper(),
+        )
+        return int(code or ExitCode.OK)
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.write(error.message.splitlines(), sys.stderr, os.environ)
+        return int(ExitCode.USAGE)
+    except (Exception, KeyboardInterrupt) as error:
+        return int(failures.fail(error, _told(words)))
+
+
+def _told(words: Sequence[str]) -> failures.Told:
+    """Find out how to tell about a command line that could not be parsed."""
+    verb = next((word for word in words if word in VERBS), "")
+    variable = f"{_PROGRAM}_{verb}_FORMAT".upper()
+    is_json = _value(words, "--format") or os.environ.get(variable)
+    into = _value(words, "--json-into")
+    return failures.Told(is_json == "json", Path(into) if into else None, "-v" in words)
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    """Return the last value of an option; None when it is not there."""
+    found = None
+    for at, word in enumerate(words):
+        if word == "--":
+            break
+        if word == option and at + 1 < len(words):
+            found = words[at + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

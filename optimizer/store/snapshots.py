@@ -1,0 +1,62 @@
+"""The controller's copies of snapshots: a manifest named by its own hash, and its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from optimizer.model.errors import DamagedSnapshot, OptimizerError
+from optimizer.model.snapshot import snapshot_id
+from optimizer.store.files import state_directory, write
+
+
+class StoreFull(OptimizerError):
+    """The controller cannot keep its copy of the snapshot: {what}"""
+
+    code = "STORE-001"
+    hint = "Nothing was changed. Free some space, or name another place with OPTIMIZER_STATE_DIR."
+
+
+def _directory(machine_id: str, name: str) -> Path:
+    return state_directory() / "snapshots" / (machine_id or "unknown") / name
+
+
+def save(machine_id: str, manifest: str, blobs: Mapping[str, bytes]) -> str:
+    """Keep a snapshot and read it back; return its id. StoreFull: it cannot be kept."""
+    name = snapshot_id(manifest)
+    directory = _directory(machine_id, name)
+    try:
+        for sha, content in blobs.items():
+            write(directory / "files" / sha, content)
+        write(directory / "manifest", manifest.encode())
+        read(machine_id, name)
+    except (OSError, DamagedSnapshot) as error:
+        raise StoreFull(what=str(error)) from error
+    return name
+
+
+def read(machine_id: str, name: str) -> tuple[str, dict[str, bytes]]:
+    """Return manifest and bytes of a kept snapshot. DamagedSnapshot: a hash does not fit."""
+    directory = _directory(machine_id, name)
+    try:
+        manifest = (directory / "manifest").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedSnapshot(snapshot=name[:8], what=str(error)) from error
+    if snapshot_id(manifest) != name:
+        raise DamagedSnapshot(snapshot=name[:8], what="the controller's manifest was changed")
+    files = directory / "files"
+    blobs = {file.name: file.read_bytes() for file in files.iterdir()} if files.is_dir() else {}
+    for sha, content in blobs.items():
+        if hashlib.sha256(content).hexdigest() != sha:
+            raise DamagedSnapshot(snapshot=name[:8], what=f"the bytes of {sha[:12]} were changed")
+    return manifest, blobs
+
+
+def find_blob(machine_id: str, sha: str) -> bytes | None:
+    """Look for bytes by their hash in all snapshots kept of a host."""
+    for path in _directory(machine_id, "").glob(f"*/files/{sha}"):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() == sha:
+            return content
+    return None

@@ -1,0 +1,1 @@
+"""Renderings of data as text and JSON. Nothing here decides or reaches a host."""
