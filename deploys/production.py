@@ -1,0 +1,5 @@
+"""pyinfra INVENTORY deploys/production.py [--dry]: bring hosts to `production`."""
+
+from optimizer.deploys import tune
+
+tune("production")

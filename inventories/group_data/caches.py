@@ -1,0 +1,2 @@
+optimizer_profile = "cache-only"
+ssh_user = "deploy"

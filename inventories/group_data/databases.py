@@ -1,0 +1,2 @@
+optimizer_profile = "production"
+ssh_user = "deploy"

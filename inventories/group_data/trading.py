@@ -1,0 +1,2 @@
+optimizer_profile = "hft"
+ssh_user = "deploy"

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Bring this host back without Python and without network, for a person on its console.
+#
+#   sh emergency.sh              an unconfirmed change, or else the newest snapshot
+#   sh emergency.sh list         the snapshots, newest first
+#   sh emergency.sh ID           the snapshot whose id begins like that
+#   FORCE=yes sh emergency.sh    also take back what somebody else changed since
+#
+# Each snapshot holds the program that restores it; this only finds a good one and runs it.
+set -u
+LC_ALL=C
+export LC_ALL
+STATE=${OPTIMIZER_STATE:-/var/lib/optimizer}
+
+fail() {
+    printf 'emergency: %s\n' "$1" >&2
+    exit 1
+}
+
+# One header line $2 of the manifest in directory $1.
+header() {
+    awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' "$1/manifest"
+}
+
+# `created id` of the snapshots, newest first: all of them, or those of changes in effect.
+newest_first() {
+    for snapshot in "$STATE"/snapshots/*; do
+        [ -e "$snapshot/manifest" ] || continue
+        [ "$1" = all ] || is_in_effect "$snapshot" || continue
+        printf '%s %s\n' "$(header "$snapshot" created)" "${snapshot##*/}"
+    done | sort -r
+}
+
+# An apply that neither a rollback nor this program has taken back.
+is_in_effect() {
+    [ "$(header "$1" kind)" = apply ] && [ ! -e "$1/undone" ] || return 1
+    for other in "$STATE"/snapshots/*; do
+        [ ! -e "$other/undone" ] || continue
+        case " $(header "$other" undoes) " in *" ${1##*/} "*) return 1 ;; esac
+    done
+}
+
+list() {
+    newest_first all | while read -r created id; do
+        directory=$STATE/snapshots/$id
+        printf '%.12s  %.19s  before %s %s by %s%s\n' "$id" "$created" "$(header "$directory" kind)" \
+            "$(header "$directory" profile)" "$(header "$directory" by)" \
+            "$(is_whole "$directory" || printf '  DAMAGED')"
+    done
+}
+
+# The id of a snapshot is the hash of its manifest; files are named by their hashes.
+is_whole() {
+    hash=$(sha256sum <"$1/manifest")
+    [ "${hash%% *}" = "${1##*/}" ] || return 1
+    for blob in "$1"/files/*; do
+        [ -e "$blob" ] || continue
+        hash=$(sha256sum <"$blob")
+        [ "${hash%% *}" = "${blob##*/}" ] || return 1
+    done
+}
+
+choose() {
+    if [ -n "$1" ]; then which=all; else which=effective; fi
+    newest_first "$which" | while read -r _ id; do
+        case $id in "$1"*) ;; *) continue ;; esac
+        if is_whole "$STATE/snapshots/$id"; then
+            printf '%s\n' "$id"
+            break
+        fi
+        printf 'emergency: snapshot %.12s is damaged and is passed over\n' "$id" >&2
+    done
+}
+
+[ "$(id -u)" = 0 ] || fail "this needs root"
+[ -d "$STATE" ] || fail "there is no $STATE: the optimizer has changed nothing here"
+if [ "${1:-}" = list ]; then
+    list
+    exit 0
+fi
+if [ -e "$STATE/journal/restore" ] && [ -z "${1:-}" ]; then
+    printf 'Putting back the unconfirmed change of run %s.\n' "$(header "$STATE/journal" run)"
+    exec sh "$STATE/journal/restore" manual "$STATE/journal"
+fi
+id=$(choose "${1:-}")
+[ -n "$id" ] || fail "there is no good snapshot${1:+ that begins with $1}"
+printf 'Going back to before %s (%s), snapshot %.12s.\n' "$(header "$STATE/snapshots/$id" profile)" \
+    "$(header "$STATE/snapshots/$id" created)" "$id"
+exec sh "$STATE/snapshots/$id/restore" manual "$STATE/snapshots/$id"
