@@ -1,0 +1,71 @@
+"""The commands that the testbed needs on this machine, and the packages that bring them."""
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from testbed.commands import run, say
+from testbed.errors import TestbedError
+from testbed.locks import locked
+from testbed.paths import LOCKS
+
+TREE: Mapping[str, str] = {
+    "debootstrap": "debootstrap",
+    "unshare": "util-linux",
+    "chroot": "coreutils",
+}
+CONTAINER: Mapping[str, str] = {
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+MACHINE: Mapping[str, str] = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "mkfs.ext4": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+
+
+def ensure(commands_to_packages: Mapping[str, str]) -> None:
+    """Install, with apt-get, the packages of those commands that are missing.
+
+    Raises TestbedError if this is not root's process, or not a machine with apt, or apt fails.
+    """
+    if os.geteuid() != 0:
+        raise TestbedError("test hosts need root: namespaces, mounts and bridges")
+    if not _missing(commands_to_packages):
+        return
+    if not shutil.which("apt-get"):
+        wanted = ", ".join(_missing(commands_to_packages))
+        raise TestbedError(f"this machine has no apt-get; install by hand: {wanted}")
+    with locked(LOCKS / "apt.lock"):
+        # Another process may have installed them while this one waited.
+        wanted_now = _missing(commands_to_packages)
+        if wanted_now:
+            _install(wanted_now)
+
+
+def _missing(commands_to_packages: Mapping[str, str]) -> list[str]:
+    return sorted(
+        {package for command, package in commands_to_packages.items() if not _which(command)}
+    )
+
+
+def _which(command: str) -> str | None:
+    # A root shell made by su or cron often lacks the sbin folders.
+    return shutil.which(command, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _install(packages: list[str]) -> None:
+    say(f"installing {' '.join(packages)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    try:
+        run(install, env=environment)
+    except TestbedError:
+        # The usual reason is a package list that is absent or older than the archive.
+        run(["apt-get", "update"], env=environment)
+        run(install, env=environment)
