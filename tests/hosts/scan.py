@@ -1,0 +1,127 @@
+"""An independent look at a host: everything that an apply could change, as one flat mapping.
+
+Written apart from the product: it asks the host's own tools (sysctl, find, sha256sum,
+systemctl), and shares neither code nor a list of names with what it judges.
+
+Keys are `sysctl NAME`, `sys PATH`, `file PATH`, `unit NAME`, `unit-file NAME`, `timer NAME`,
+`service NAME`, `pid SERVICE`, `module NAME` and `boot`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from testbed.host import Host
+
+Scan = Mapping[str, str]
+
+# Values that move by themselves, each with its reason.
+MOVING = re.compile(
+    r"""
+      sysctl\ fs\.(dentry-state|inode-nr|inode-state|file-nr|aio-nr)  # counters of objects in use
+    | sysctl\ fs\.quota\..*                                           # statistics
+    | sysctl\ fs\.binfmt_misc\..*                                     # mounted on first use
+    | sysctl\ kernel\.random\..*                                      # entropy, new UUIDs
+    | sysctl\ kernel\.(ns_last_pid|pty\.nr)                           # each process, each login
+    | sysctl\ kernel\.perf_event_max_sample_rate                      # lowered by the kernel
+    | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
+    | (unit|file)\ .*(/run/|^|\ )(session-|user@|user-|run-user).*    # logins, ours among them
+    | service\ (user@|user-runtime-dir@).*
+    | pid\ user.*
+    | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
+    """,
+    re.VERBOSE,
+)
+
+# One remote command. Records end with NUL, as names of files may hold anything else.
+_SCRIPT = r"""
+export LC_ALL=C
+record() { printf '%s\t%s\0' "$1" "$2"; }
+
+# What a change set in motion (a daemon-reload, a service that starts) has to come to rest.
+for wait in $(seq 200); do
+    [ -n "$(systemctl list-jobs --no-legend)" ] ||
+        systemctl list-units --all --plain --no-legend --state=activating,deactivating |
+            grep -q . || break
+    sleep 0.1
+done
+
+record boot "$(cat /proc/sys/kernel/random/boot_id)"
+sysctl -a 2>/dev/null | while IFS= read -r line; do
+    record "sysctl ${line%% = *}" "${line#* = }"
+done
+
+grep -sH '' /sys/kernel/mm/transparent_hugepage/* /sys/kernel/mm/transparent_hugepage/khugepaged/* \
+    /sys/kernel/mm/ksm/* /sys/block/*/queue/* /sys/block/*/queue/iosched/* \
+    /sys/devices/system/cpu/cpu*/power/* /sys/devices/system/cpu/cpufreq/*/* \
+    /sys/devices/system/cpu/smt/control /proc/irq/*/smp_affinity /proc/irq/default_smp_affinity |
+    grep -Ev '/(full_scans|pages_|general_profit|ksm_|stable_node|runtime_|khugepaged/pages)' |
+    while IFS= read -r line; do record "sys ${line%%:*}" "${line#*:}"; done
+
+for root in /etc /var/lib/optimizer /run/systemd/system /usr/local /root /home /tmp /var/tmp; do
+    [ ! -e "$root" ] || find "$root" -path '*/.ssh/*' -o -printf 'file %p\t%y %m %U:%G %l\0'
+done
+for root in /etc /var/lib/optimizer /run/systemd/system /usr/local; do
+    [ ! -e "$root" ] || find "$root" -type f -exec sha256sum -z -- {} +
+done | sed -z 's/^\([0-9a-f]*\)  \(.*\)$/bytes \2\t\1/'
+
+systemctl list-units --all --plain --no-legend --no-pager |
+    while read -r name load active sub rest; do record "unit $name" "$load $active $sub"; done
+systemctl list-unit-files --plain --no-legend --no-pager |
+    while read -r name state rest; do record "unit-file $name" "$state"; done
+systemctl show '*.timer' --no-pager -p Id -p TimersCalendar -p TimersMonotonic |
+    sed 's/ ; next_elapse=[^}]*//' |
+    awk 'BEGIN { RS = ""; FS = "\n" } { id = ""; rest = ""
+        for (i = 1; i <= NF; i++) if ($i ~ /^Id=/) id = substr($i, 4); else rest = rest $i " "
+        printf "timer %s\t%s%c", id, rest, 0 }'
+systemctl show '*.service' --no-pager -p Id -p MainPID -p DropInPaths -p NeedDaemonReload \
+    -p LimitNOFILE -p LimitNOFILESoft -p LimitMEMLOCK -p LimitCORE -p Nice -p OOMScoreAdjust \
+    -p CPUAffinity -p MemoryMax -p MemorySwapMax -p TasksMax |
+    awk 'BEGIN { RS = ""; FS = "\n" } { id = ""; pid = ""; rest = ""
+        for (i = 1; i <= NF; i++)
+            if ($i ~ /^Id=/) id = substr($i, 4)
+            else if ($i ~ /^MainPID=/) pid = substr($i, 9)
+            else rest = rest $i " "
+        printf "service %s\t%s%cpid %s\t%s%c", id, rest, 0, id, pid, 0 }'
+
+# A container shows the modules of the machine below it.
+systemd-detect-virt --container --quiet || while read -r name rest; do
+    record "module $name" loaded
+done </proc/modules
+"""
+
+
+def scan(host: Host) -> Scan:
+    """Collect what `host` is like now, once everything on it has come to rest."""
+    return dict(_without_moving(_records(host.run(_SCRIPT, timeout=180).stdout)))
+
+
+def _records(text: str) -> Iterator[tuple[str, str]]:
+    """Yield key and value of each record; the lines of one file become one value."""
+    found: dict[str, list[str]] = {}
+    for record in text.split("\0"):
+        key, tab, value = record.partition("\t")
+        if not tab:
+            continue
+        kind, _, name = key.partition(" ")
+        found.setdefault(f"file {name}" if kind == "bytes" else key, []).append(value.strip())
+    return ((key, " ".join(values)) for key, values in found.items())
+
+
+def _without_moving(records: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((key, value) for key, value in records if not MOVING.fullmatch(key))
+
+
+def difference(before: Scan, after: Scan) -> dict[str, tuple[str | None, str | None]]:
+    """Return what is not the same, as key -> (before, after); None where it is not there.
+
+    A boot gives every service a new process, so processes count within one boot only.
+    """
+    is_one_boot = before["boot"] == after["boot"]
+    return {
+        key: (before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+        and (is_one_boot or not key.startswith(("pid ", "boot")))
+    }

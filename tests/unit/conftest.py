@@ -1,0 +1,35 @@
+"""Golden files: a whole screen as it should be, in tests/golden.
+
+`pytest tests/unit --update-golden` writes them anew; the diff is for reviewing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+_OPTION = "--update-golden"
+
+Golden = Callable[[str, Sequence[str]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(_OPTION, action="store_true", help="write tests/golden anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    # Given a folder above this one, pytest reads this file too late for its option.
+    is_updating = request.config.getoption(_OPTION, default=False)
+
+    def compare(name: str, lines: Sequence[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        if is_updating or os.environ.get("UPDATE_GOLDEN"):
+            (GOLDEN / name).write_text(text, encoding="utf-8")
+        assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+    return compare
