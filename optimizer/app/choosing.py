@@ -30,7 +30,9 @@ def profile_of_each(fleet: Fleet, request: ProfileRequest) -> dict[str, Profile]
 
 
 def _adapted(profile: Profile, target: Target, request: ProfileRequest) -> Profile:
-    adapted = profiles.override(profile, {**target.overrides, **request.overrides})
+    origin = f"inventory data of {target.name}"
+    adapted = profiles.override(profile, target.overrides, origin=origin)
+    adapted = profiles.override(adapted, request.overrides)
     if request.only or request.skip:
         adapted = profiles.select(adapted, request.only, request.skip)
     return adapted

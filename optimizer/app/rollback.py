@@ -39,7 +39,7 @@ def _host(name: str, seen: Observation | Failure, to: str, include_foreign: bool
         back = chain(taken, to, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         way = undo(back, seen, include_foreign=include_foreign)
-        return _planned(name, seen, way, back[0][1].created)
+        return _planned(name, seen, way, back[0][1].created, include_foreign)
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
 
@@ -52,7 +52,9 @@ def _refuse_lost(seen: Observation, to: str) -> None:
             refuse_damaged(seen, whole, [name])
 
 
-def _planned(name: str, seen: Observation, way: Undo, created: str) -> HostPlan:
+def _planned(
+    name: str, seen: Observation, way: Undo, created: str, include_foreign: bool
+) -> HostPlan:
     blobs = {}
     for step in way.steps:
         if isinstance(step, FileStep) and step.after:
@@ -68,8 +70,12 @@ def _planned(name: str, seen: Observation, way: Undo, created: str) -> HostPlan:
         summary=summary(seen.facts),
         changes=tuple(change for step in way.steps for change in _changes(step)),
         files=tuple(change for step in way.steps for change in _files(step)),
-        foreign=tuple(_foreign(other) for other in way.foreign),
-        notes=(f"back to how it was before {created}", *_kernel_note(seen, way)),
+        foreign=() if include_foreign else tuple(_foreign(other) for other in way.foreign),
+        notes=(
+            f"back to how it was before {created[:19].replace('T', ' ')} UTC",
+            *(_taken_back(other) for other in way.foreign if include_foreign),
+            *_kernel_note(seen, way),
+        ),
         undoes=way.undoes,
         steps=way.steps,
         blobs=encode_blobs(blobs),
@@ -118,6 +124,10 @@ def _files(step: Step) -> list[FileChange]:
         return []
     action = "delete" if step.after is None else "modify" if step.before is not None else "create"
     return [FileChange(path=step.path, action=action)]
+
+
+def _taken_back(other: Foreign) -> str:
+    return f"{other.name}: we set {other.applied}, somebody set {other.found} later; taken back too"
 
 
 def _foreign(other: Foreign) -> Change:

@@ -77,7 +77,7 @@ def _against_applied(fleet: Fleet, progress: Progress) -> VerifyResult:
     request = ProbeRequest(snapshots=True, files=frozenset({sysctl.FILE}))
     seen = probe(fleet, dict.fromkeys(names, request), progress)
     hosts = tuple(_check(name, seen[name]) for name in names)
-    applied = {host.notes[0] for host in hosts if host.checked and host.notes}
+    applied = {host.applied for host in hosts if host.applied}
     profile = ProfileRef(name=", ".join(sorted(applied))) if applied else None
     return VerifyResult(profile=profile, hosts=hosts)
 
@@ -92,11 +92,11 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         return HostVerdict(name=name, state="match", notes=(note,))
     drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
-    notes = [f"{newest.profile} {newest.version}, run {newest.run}"]
-    notes += [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
+    notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
     return HostVerdict(
         name=name,
         state="drift" if drift else "match",
+        applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
         drift=drift,
         notes=tuple(notes),

@@ -62,8 +62,9 @@ def hosts(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """Offer the hosts that the inventory names in plain words; no inventory file is run."""
-    inventory = str(context.params.get("inventory") or "")
-    names = inventory.split(",") if "," in inventory else []
+    # While an option still waits for its value, click leaves the arguments unparsed.
+    words = [str(context.params.get("inventory") or ""), *context.args]
+    names = [name for word in words if "," in word for name in word.split(",")]
     return _starting(incomplete, names)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from optimizer.app.requests import ApplyOptions
 from optimizer.cli import exits
 from optimizer.cli.errors import BrokenChange, Declined, PlanRefused
 from optimizer.cli.options import ChangeArguments, ConsentArguments
@@ -18,6 +17,7 @@ from optimizer.cli.verb import Answer, progress_of, show_now
 from optimizer.model.errors import ConfirmationNeeded, OptimizerError
 
 if TYPE_CHECKING:
+    from optimizer.app.requests import ApplyOptions
     from optimizer.model.fleet import Fleet
     from optimizer.model.plan import Plan
     from optimizer.views.text import Asked
@@ -60,6 +60,8 @@ def carry_out(fleet: Fleet, plan: Plan, arguments: ChangeArguments, asked: Asked
 
 def options(arguments: ConsentArguments) -> ApplyOptions:
     """Return how a plan is carried out."""
+    from optimizer.app.requests import ApplyOptions
+
     return ApplyOptions(
         allow=arguments.effects,
         allow_data="data" in arguments.allow,

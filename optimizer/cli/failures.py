@@ -15,7 +15,6 @@ import click
 from optimizer.cli.errors import InternalError, Interrupted, OutputFailed
 from optimizer.cli.files import write_private
 from optimizer.model.errors import ExitCode, OptimizerError, UsageError
-from optimizer.store.files import state_directory
 from optimizer.views import console, errors
 from optimizer.views.errors import Failure
 from optimizer.views.text import Look
@@ -98,6 +97,8 @@ def _recorded(failed: Failure, error: BaseException, told: Told) -> Failure:
 
 
 def _keep(text: str) -> Path | None:
+    from optimizer.store.files import state_directory
+
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = state_directory() / "crash" / f"{stamp}-{os.getpid()}.txt"
     with suppress(OSError, OutputFailed):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from optimizer.cli.errors import OutputFailed
-from optimizer.store import files
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file with mode 0600 in one step; OutputFailed leaves the old one as it was."""
+    from optimizer.store import files
+
     try:
         if path.exists() and not path.is_file():
             # /dev/stderr or a named pipe: there is nothing to rename onto.

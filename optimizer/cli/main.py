@@ -81,6 +81,7 @@ def _version(context: click.Context) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line, and return the exit code; the console script ends with it."""
     words = list(sys.argv[1:] if words is None else words)
+    _open_closed_streams()
     try:
         code = root.main(
             words,
@@ -94,6 +95,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return int(failures.fail(error, _told(words)))
+
+
+def _open_closed_streams() -> None:
+    """Make `>&-` mean what `>/dev/null` means; the exit code is still worth something."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115
 
 
 def _told(words: Sequence[str]) -> failures.Told:

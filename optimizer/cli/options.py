@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from optimizer.app.requests import ProfileRequest
 from optimizer.cli import complete
 from optimizer.model.errors import UsageError
-from optimizer.model.tunable import Effect
 from optimizer.views.text import Asked
+
+if TYPE_CHECKING:
+    from optimizer.app.requests import ProfileRequest
+    from optimizer.model.tunable import Effect
 
 _ALLOWABLE = ("restart", "reboot", "data")
 
@@ -73,6 +76,8 @@ class ProfileArguments(FleetArguments):
 
     def request(self) -> ProfileRequest:
         """Return what the use cases are asked for."""
+        from optimizer.app.requests import ProfileRequest
+
         return ProfileRequest(self.profile, self.only, self.skip, self.set)
 
     def required(self) -> ProfileRequest:
@@ -96,6 +101,8 @@ class ConsentArguments:
     @property
     def effects(self) -> frozenset[Effect]:
         """The effects that are allowed; data is no effect but a risk."""
+        from optimizer.model.tunable import Effect
+
         return frozenset(Effect(word) for word in self.allow if word != "data")
 
 

@@ -12,7 +12,7 @@ import click
 from optimizer.cli import complete, exits
 from optimizer.cli.options import EXPLAIN, OUTPUT, Output
 from optimizer.cli.verb import Answer, group, verb
-from optimizer.views import profile as view
+from optimizer.model.errors import OptimizerError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,12 +38,19 @@ class FileArguments(Output):
 def list_profiles(arguments: Output) -> Answer:
     """List the profiles that can be named, with what each is for."""
     from optimizer import profiles
+    from optimizer.views import profile as view
 
-    found = [profiles.load(name) for name, _ in profiles.names()]
-
+    found: list[Profile] = []
+    problems: list[str] = []
+    for name, _ in profiles.names():
+        try:
+            found.append(profiles.load(name))
+        except OptimizerError as error:
+            problems.append(f"{name}: {error}")
     return Answer(
-        text=lambda look: view.render_list(found, look),
-        document=lambda: _document(found, is_whole=False),
+        text=lambda look: view.render_list(found, problems, look),
+        document=lambda: _document(found, problems, is_whole=False),
+        code=exits.lint_code(problems),
     )
 
 
@@ -56,12 +63,13 @@ def list_profiles(arguments: Output) -> Answer:
 def show(arguments: NameArguments) -> Answer:
     """Show everything a profile wants, with what it extends merged in."""
     from optimizer import profiles
+    from optimizer.views import profile as view
 
     found = profiles.load(arguments.name)
 
     return Answer(
         text=lambda look: view.render(found, look),
-        document=lambda: _document([found], is_whole=True),
+        document=lambda: _document([found], [], is_whole=True),
     )
 
 
@@ -74,27 +82,24 @@ def show(arguments: NameArguments) -> Answer:
 def lint(arguments: FileArguments) -> Answer:
     """Check a profile file: names, values, ranges, conditions."""
     from optimizer import profiles
+    from optimizer.views import profile as view
 
     path = click.format_filename(arguments.file)
     problems = [_told(problem) for problem in profiles.lint(str(arguments.file))]
 
     return Answer(
         text=lambda look: view.render_lint(path, problems, look),
-        document=lambda: _problems(problems),
+        document=lambda: _document([], problems),
         code=exits.lint_code(problems),
     )
 
 
-def _document(found: Sequence[Profile], is_whole: bool) -> BaseModel:
+def _document(
+    found: Sequence[Profile], problems: Sequence[str], is_whole: bool = False
+) -> BaseModel:
     from optimizer.views.documents import profile_result
 
-    return profile_result(found, is_whole)
-
-
-def _problems(problems: Sequence[str]) -> BaseModel:
-    from optimizer.views.documents import lint_result
-
-    return lint_result(problems)
+    return profile_result(found, problems, is_whole=is_whole)
 
 
 def _told(problem: Exception) -> str:

@@ -13,11 +13,11 @@ from optimizer.cli import complete
 from optimizer.cli.options import ONLY, OUTPUT, SKIP, Output
 from optimizer.cli.verb import Answer, group, verb
 from optimizer.model.errors import UnknownTunable
-from optimizer.model.tunable import Tunable
-from optimizer.views import tunable as view
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from optimizer.model.tunable import Tunable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class IdArguments(Output):
 def list_tunables(arguments: ListArguments) -> Answer:
     """List the settings that the optimizer understands, and what each does."""
     from optimizer.catalog import TUNABLES
+    from optimizer.views import tunable as view
 
     found = [one for name, one in TUNABLES.items() if arguments.is_listed(name)]
     return Answer(
@@ -65,6 +66,7 @@ def list_tunables(arguments: ListArguments) -> Answer:
 def show(arguments: IdArguments) -> Answer:
     """Show everything about one setting: values, effect, risk, coupling, link."""
     from optimizer.catalog import find, nearest
+    from optimizer.views import tunable as view
 
     found = find(arguments.id)
     if found is None:

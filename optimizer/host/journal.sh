@@ -119,6 +119,7 @@ disarm() {
     fi
     if runs_systemd; then
         systemctl stop "optimizer-restore-$run.timer" >/dev/null 2>&1
+        forget_twin
     fi
     if [ -r "$1/waiter" ]; then
         IFS= read -r waiter <"$1/waiter"
@@ -128,6 +129,12 @@ disarm() {
         fi
     fi
     rm -rf "$1/waiter" "$1/made-wants" "$1/busy"
+}
+
+# A reload of systemd since then has read the twin too, and it would stay listed without its file.
+forget_twin() {
+    [ -n "$(systemctl list-units --all --plain --no-legend "${TWIN##*/}" 2>/dev/null)" ] || return 0
+    systemctl daemon-reload >/dev/null 2>&1 </dev/null
 }
 
 # Add one line to the host's own history: time, run, event, snapshot, profile, by.

@@ -79,10 +79,14 @@ class Drift(_Data):
 
 
 class HostVerdict(_Data):
-    """Whether one host still matches."""
+    """Whether one host still matches.
+
+    applied: what it is compared with, when that is not a profile: profile, version and run.
+    """
 
     name: str
     state: Literal["match", "drift", "unknown", "unreachable"]
+    applied: str = ""
     checked: int = 0
     drift: tuple[Drift, ...] = ()
     pending: tuple[Drift, ...] = ()

@@ -36,7 +36,7 @@ def _requests(setting: Setting) -> list[ProbeRequest]:
     requests = [request_for_tunable(setting.tunable)]
     if setting.tunable.kind == "logrotate":
         requests += [
-            logrotate.wanted_request(setting.tunable.value.canonical(one.value))
+            logrotate.wanted_request(setting.tunable, setting.tunable.value.canonical(one.value))
             for one in setting.alternatives
             if one.constraint is not Constraint.UNTOUCHED
         ]

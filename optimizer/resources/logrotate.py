@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from optimizer.model.logset import flatten, render
+from optimizer.model.logset import LogSet, flatten, parse, render
 from optimizer.model.observation import Observation
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
@@ -38,15 +39,13 @@ class Logrotate:
 
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
         """Refuse a stanza whose owner or directory the host lacks: logrotate would stop at it."""
-        for directive in wanted.split("; "):
-            if directive.startswith("su "):
-                user, group = directive.split()[1:3]
-                if user not in observation.users:
-                    return f"there is no user {user}"
-                if group not in observation.groups:
-                    return f"there is no group {group}"
-        directories = {path.rpartition("/")[0] for path in wanted.split("; ")[0].split()}
-        missing = sorted(directories - observation.directories)
+        log_set = parse(reading.tunable.target, wanted)
+        owner = log_set.su.split()
+        if owner and owner[0] not in observation.users:
+            return f"there is no user {owner[0]}"
+        if owner and owner[1] not in observation.groups:
+            return f"there is no group {owner[1]}"
+        missing = sorted(_directories(log_set) - observation.directories)
         return f"there is no directory {missing[0]}" if missing else ""
 
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
@@ -61,12 +60,14 @@ class Logrotate:
         return Artifact.joined(artifacts)
 
 
-def wanted_request(canonical: str) -> ProbeRequest:
+def wanted_request(tunable: Tunable, canonical: str) -> ProbeRequest:
     """Read what decides whether a log set is possible: its directories, user and group."""
-    names: set[str] = set()
-    for directive in canonical.split("; "):
-        if directive.startswith("su "):
-            names.update(directive.split()[1:3])
+    log_set = parse(tunable.target, canonical)
     # Asking for a file makes the probe name the deepest directory above it that exists.
-    files = {f"{path.rpartition('/')[0]}/.optimizer" for path in canonical.split("; ")[0].split()}
-    return ProbeRequest(files=frozenset(files), names=frozenset(names))
+    files = {f"{directory}/.optimizer" for directory in _directories(log_set)}
+    return ProbeRequest(files=frozenset(files), names=frozenset(log_set.su.split()))
+
+
+def _directories(log_set: LogSet) -> set[str]:
+    """Name the directories that have to be there: those above the first pattern of a path."""
+    return {re.split(r"[*?\[]", path)[0].rpartition("/")[0] for path in log_set.paths}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
@@ -64,6 +63,9 @@ def width(stream: TextIO) -> int:
     """Return the columns to lay text out in; a pipe always gets the same number."""
     if not stream.isatty():
         return _NARROWEST
+    # shutil brings every compressor with it, which is slow to start.
+    import shutil
+
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_NARROWEST, 24)).columns))
 
 

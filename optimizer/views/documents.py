@@ -78,14 +78,12 @@ class TunableResult(_Data):
     tunables: tuple[TunableInfo, ...]
 
 
-def profile_result(profiles: Iterable[Profile], is_whole: bool) -> ProfileResult:
+def profile_result(
+    profiles: Iterable[Profile], problems: Iterable[str] = (), *, is_whole: bool = False
+) -> ProfileResult:
     """Return profiles as a document, with their settings when whole."""
-    return ProfileResult(profiles=tuple(_profile(one, is_whole) for one in profiles))
-
-
-def lint_result(problems: Iterable[str]) -> ProfileResult:
-    """Return what lint found as a document."""
-    return ProfileResult(problems=tuple(problems))
+    found = tuple(_profile(one, is_whole) for one in profiles)
+    return ProfileResult(profiles=found, problems=tuple(problems))
 
 
 def _profile(profile: Profile, is_whole: bool) -> ProfileInfo:

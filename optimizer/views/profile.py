@@ -15,10 +15,11 @@ _CONSTRAINTS = {
 }
 
 
-def render_list(profiles: Sequence[Profile], look: Look) -> list[str]:
-    """Return names, versions and summaries."""
+def render_list(profiles: Sequence[Profile], problems: Sequence[str], look: Look) -> list[str]:
+    """Return names, versions and summaries, and what is wrong with the others."""
     rows = [(one.name, str(one.version), one.summary) for one in profiles]
     lines = table([("profile", "version", "summary"), *rows], "<><", look, "")
+    lines += [line for problem in problems for line in wrap(f"! {problem}", look, "  ", "")]
     return [*lines, "", *following("optimizer profile show NAME", look)]
 
 
