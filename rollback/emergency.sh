@@ -22,6 +22,14 @@ header() {
     awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' "$1/manifest"
 }
 
+# What the change of snapshot $1 was; a rollback says it in its profile line.
+what() {
+    case $(header "$1" kind) in
+    apply) printf 'apply of %s' "$(header "$1" profile)" ;;
+    *) header "$1" profile ;;
+    esac
+}
+
 # `created id` of the snapshots, newest first: all of them, or those of changes in effect.
 newest_first() {
     for snapshot in "$STATE"/snapshots/*; do
@@ -43,9 +51,8 @@ is_in_effect() {
 list() {
     newest_first all | while read -r created id; do
         directory=$STATE/snapshots/$id
-        printf '%.12s  %.19s  before %s %s by %s%s\n' "$id" "$created" "$(header "$directory" kind)" \
-            "$(header "$directory" profile)" "$(header "$directory" by)" \
-            "$(is_whole "$directory" || printf '  DAMAGED')"
+        printf '%.12s  %.19s  before %s by %s%s\n' "$id" "$created" "$(what "$directory")" \
+            "$(header "$directory" by)" "$(is_whole "$directory" || printf '  DAMAGED')"
     done
 }
 
@@ -83,7 +90,11 @@ if [ -e "$STATE/journal/restore" ] && [ -z "${1:-}" ]; then
     exec sh "$STATE/journal/restore" manual "$STATE/journal"
 fi
 id=$(choose "${1:-}")
-[ -n "$id" ] || fail "there is no good snapshot${1:+ that begins with $1}"
+if [ -z "$id" ]; then
+    [ -z "${1:-}" ] || fail "there is no good snapshot that begins with $1; see: sh $0 list"
+    printf 'Nothing that the optimizer changed is in effect here; see: sh %s list\n' "$0"
+    exit 0
+fi
 printf 'Going back to before %s (%s), snapshot %.12s.\n' "$(header "$STATE/snapshots/$id" profile)" \
     "$(header "$STATE/snapshots/$id" created)" "$id"
 exec sh "$STATE/snapshots/$id/restore" manual "$STATE/snapshots/$id"

@@ -28,6 +28,8 @@ class Host(ABC):
 
     # Seconds from power on to the login prompt that are still normal on a slow machine.
     boot_timeout: float
+    # See ssh.Endpoint; also how often it is asked whether it is up, ten times in that time.
+    patience: float
 
     def __init__(self, name: str, release: str, packages: Sequence[str]) -> None:
         """Nothing is built or started yet.
@@ -87,7 +89,7 @@ class Host(ABC):
     @property
     def endpoint(self) -> ssh.Endpoint:
         """Where the host answers."""
-        return ssh.Endpoint(self.address, self.port, self.user_key, self.known_hosts)
+        return ssh.Endpoint(self.address, self.port, self.user_key, self.known_hosts, self.patience)
 
     def run(
         self,
@@ -147,7 +149,7 @@ class Host(ABC):
                 raise TestbedError(f"{self.name} has switched itself off\n{self._console_tail()}")
             if self.endpoint.answers() and self._has_booted(not_boot_id):
                 return
-            time.sleep(0.05)
+            time.sleep(self.patience / 10)
         raise TestbedError(f"{self.name} does not answer on SSH\n{self._console_tail()}")
 
     @abstractmethod

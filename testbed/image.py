@@ -1,6 +1,5 @@
 """Disk images of virtual machines, made from root trees without mounting anything for long."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +12,27 @@ from testbed.errors import TestbedError
 from testbed.identity import File
 
 # Raise it when the steps below change.
-RECIPE = 1
+RECIPE = 2
 # Bytes that the file system can grow to; the file itself is sparse.
 SIZE = 4 * 1024**3
 KERNEL_PACKAGES = ("linux-image-cloud-amd64", "initramfs-tools", "e2fsprogs")
 FSTAB = "/dev/vda / ext4 errors=remount-ro 0 1\n"
-# Arguments: the layers of the tree, where to mount them, a file system table, the image.
+# All that is needed to mount the root disk; the usual initrd takes twice as long to boot.
+INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4")
+# Arguments: the layers of the tree, and the folder of the image, with a folder `root` to mount at.
 MAKE = """
-mount -t overlay overlay -o "lowerdir=$1" "$2"
-mount --bind "$3" "$2/etc/fstab"
-mkfs.ext4 -q -L root -d "$2" "$4"
+root=$2/root
+mount -t overlay overlay -o "lowerdir=$1" "$root"
+mount --bind "$2/fstab" "$root/etc/fstab"
+mkfs.ext4 -q -L root -d "$root" "$2/disk.raw"
+mount -t proc proc "$root/proc"
+mount --bind "$2" "$root/mnt"
+for kernel in "$root"/boot/vmlinuz-*; do :; done
+cp "$kernel" "$2/vmlinuz"
+cp -r "$root/etc/initramfs-tools" "$2/conf"
+sed -i 's/^MODULES=.*/MODULES=list/' "$2/conf/initramfs.conf"
+cp "$2/modules" "$2/conf/modules"
+TMPDIR=/mnt chroot "$root" mkinitramfs -d /mnt/conf -o /mnt/initrd.img "${kernel##*/vmlinuz-}"
 """
 
 
@@ -69,22 +79,11 @@ def _edit(disk: Path, script: Path) -> None:
 
 def _build(tree: Tree, folder: Path) -> None:
     say(f"making a disk image of {tree.version}")
-    disk = folder / "disk.raw"
-    with disk.open("wb") as file:
-        file.truncate(SIZE)
+    with (folder / "disk.raw").open("wb") as disk:
+        disk.truncate(SIZE)
     (folder / "root").mkdir()
     (folder / "fstab").write_text(FSTAB)
+    (folder / "modules").write_text("\n".join(INITRD_MODULES) + "\n")
     layers = ":".join(str(layer) for layer in tree.layers)
-    arguments = [layers, str(folder / "root"), str(folder / "fstab"), str(disk)]
-    run([*OWN_NAMESPACES, "sh", "-ec", MAKE, "sh", *arguments])
+    run([*OWN_NAMESPACES, "sh", "-ec", MAKE, "sh", layers, str(folder)])
     (folder / "root").rmdir()
-    (folder / "fstab").unlink()
-    for name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd.img", "initrd.img-*")):
-        shutil.copyfile(_newest(tree, pattern), folder / name)
-
-
-def _newest(tree: Tree, pattern: str) -> Path:
-    found = sorted(tree.layers[0].glob(f"boot/{pattern}"))
-    if not found:
-        raise TestbedError(f"{tree.version} has no boot/{pattern}")
-    return found[-1]

@@ -25,7 +25,8 @@ class NspawnHost(Host):
     `testbed.vm` for tests of what was synced.
     """
 
-    boot_timeout = 40.0
+    boot_timeout = 60.0
+    patience = 0.5
 
     def __init__(
         self,

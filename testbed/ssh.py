@@ -1,5 +1,6 @@
 """Running commands on a host over SSH, with nothing but the `ssh` command."""
 
+import math
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ class Endpoint:
     port: int
     user_key: Path
     known_hosts: Path
+    # Seconds in which a host of this kind introduces itself when it is not busy.
+    patience: float
 
     def options(self) -> list[str]:
         """Options of `ssh` that use these keys and nothing of the caller's own settings."""
         settings = {
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            # It covers the exchange of keys too.
+            "ConnectTimeout": str(math.ceil(10 * self.patience)),
             "GlobalKnownHostsFile": "/dev/null",
             "IdentitiesOnly": "yes",
             "LogLevel": "ERROR",
@@ -51,9 +55,10 @@ class Endpoint:
         )
 
     def answers(self) -> bool:
-        """Whether something introduces itself as SSH right now; waits at most half a second."""
+        """Whether something introduces itself as SSH right now; gives it `patience` seconds."""
+        where = (self.address, self.port)
         try:
-            with socket.create_connection((self.address, self.port), timeout=0.5) as connection:
+            with socket.create_connection(where, timeout=self.patience) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -30,7 +30,8 @@ class VirtualHost(Host):
     Without hardware virtualization on this machine it is emulated, some ten times slower.
     """
 
-    boot_timeout = 240.0
+    boot_timeout = 400.0
+    patience = 4.0
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Literal
 
 from optimizer import catalog
 from optimizer.app.outcomes import problems_of, verdict_of
@@ -71,6 +72,7 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
                         before=value.text,
                         after=value.text,
                         write="hold",
+                        restore=_restore(tunable, value.text),
                     )
                 )
     blobs = {}
@@ -92,6 +94,11 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
         label=label,
         blobs=blobs,
     )
+
+
+def _restore(tunable: Tunable, text: str) -> Literal["set", "skip"]:
+    """A zero that stands for "the partner is in force" cannot be written back."""
+    return "skip" if tunable.coupling.excludes and text == "0" else "set"
 
 
 def _outcome(name: str, reply: Reply, commands: int) -> HostOutcome:

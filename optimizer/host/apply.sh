@@ -34,7 +34,7 @@ begin() {
 # A change that died before its timer was armed has written nothing and is cleared away.
 take_over() {
     grep -q '^armed' "$JOURNAL/progress" 2>/dev/null && return 1
-    take_busy 1 || return 1
+    take_busy 4 || return 1
     rm -rf "$JOURNAL"
     emit note "cleared an abandoned change that had written nothing"
 }
@@ -118,6 +118,8 @@ load_modules() {
     done <"$JOURNAL/manifest"
 }
 
+# Nothing is read in between: before Linux 6.8 reading one switch of the watchdog, while the
+# common one is off, also turned it off.
 write_values() {
     while IFS=$TAB read -r step tunable path before after write restore; do
         [ "$step" = value ] && [ "$write" = set ] || continue
@@ -126,8 +128,6 @@ write_values() {
             problem write "$tunable" "$path" "$after" "$ERROR"
             return 1
         fi
-        read_value "$path" || :
-        emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
     done <"$JOURNAL/manifest"
 }
 
@@ -140,8 +140,8 @@ read_back() {
             emit intent "$path" >>"$JOURNAL/progress"
             write_value "$path" "$after" || :
             read_value "$path" || :
-            emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         fi
+        [ "$write" = follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         [ "$REPLY" = "$after" ] && continue
         # A value that could only be held is not what the plan was made for.
         if [ "$write" = hold ]; then
@@ -197,7 +197,7 @@ apply_main() {
     sweep "$JOURNAL/before"
     load_modules
     [ -n "$PROBLEMS" ] || write_values
-    read_back
+    [ -n "$PROBLEMS" ] || read_back
     find_collateral
     emit snapshot "$ID"
     if [ -n "$PROBLEMS" ]; then

@@ -87,7 +87,7 @@ check_logrotate() {
 keep() {
     sha256_of "$JOURNAL/manifest"
     id=$REPLY
-    leave_busy
+    # The journal stays taken until it is put away: a restore that waits for it must not begin.
     rm -f "$JOURNAL/failed-units"
     flush "$JOURNAL/progress"
     if [ -e "$SNAPSHOTS/$id" ]; then rm -rf "${SNAPSHOTS:?}/$id"; fi

@@ -31,18 +31,19 @@ take_busy() {
         [ "$tries" -gt 0 ] || return 1
         sleep 1
     done
-    identify $$
+    identify self
     printf '%s\n' "$REPLY" >"$JOURNAL/busy/pid"
 }
 
 # Name process $1 in REPLY by boot, number and start time; only the number when it is gone.
+# `self` is not $$: a program is one side of a pipe, and may outlive the shell that began it.
 identify() {
     REPLY=$1
     stat_line=
     { IFS= read -r stat_line <"/proc/$1/stat"; } 2>/dev/null || return 0
     set -f
     # shellcheck disable=SC2086
-    set -- "$1" ${stat_line##*) }
+    set -- "${stat_line%% *}" ${stat_line##*) }
     set +f
     REPLY="$1 ${21:-}"
     number=$REPLY

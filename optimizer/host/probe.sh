@@ -127,15 +127,14 @@ config_lines() {
     area=$1
     condition=$2
     shift 2
-    files=
     for path; do
+        shift
         [ -e "$path" ] || [ -h "$path" ] || continue
         emit config-file "$area" "$path" "$(readlink "$path" 2>/dev/null)" "$(stat -L -c %Y "$path" 2>/dev/null)"
-        [ -f "$path" ] && [ -r "$path" ] && files="$files $path"
+        if [ -f "$path" ] && [ -r "$path" ]; then set -- "$@" "$path"; fi
     done
-    [ -n "$files" ] || return 0
-    # shellcheck disable=SC2086
-    awk -v area="$area" "$condition"' { print "config\t" area "\t" FILENAME "\t" FNR "\t" $0 }' $files
+    [ $# -gt 0 ] || return 0
+    awk -v area="$area" "$condition"' { print "config\t" area "\t" FILENAME "\t" FNR "\t" $0 }' "$@"
 }
 
 probe_config() {

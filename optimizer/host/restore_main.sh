@@ -8,6 +8,8 @@ automatic)
     [ -d "$JOURNAL" ] && [ "$(header "$JOURNAL" run)" = "$2" ] || exit 0
     # However long a change takes, its restore waits for it.
     take_busy 100000 || exit 0
+    # Meanwhile it may have been confirmed, and another change begun.
+    [ "$(header "$JOURNAL" run)" = "$2" ] || { leave_busy; exit 0; }
     restore_journal
     ;;
 boot)

@@ -165,13 +165,13 @@ def decode_manifest(text: str, blobs: Mapping[str, bytes] | None = None) -> Snap
     """Read a manifest back. GarbledAnswer: it is none."""
     header: dict[str, str] = {}
     steps: list[Step] = []
-    for line in text.splitlines():
-        word, *rest = line.split("\t")
-        if word in _DECODERS:
-            steps.append(_DECODERS[word](rest))
-        else:
-            header[word] = "" if rest == [EMPTY] else "\t".join(rest)
     try:
+        for line in text.splitlines():
+            word, *rest = line.split("\t")
+            if word in _DECODERS:
+                steps.append(_DECODERS[word](rest))
+            else:
+                header[word] = "" if rest == [EMPTY] else "\t".join(rest)
         return Snapshot(
             run=header["run"],
             kind=header["kind"],  # type: ignore[arg-type]
@@ -187,8 +187,8 @@ def decode_manifest(text: str, blobs: Mapping[str, bytes] | None = None) -> Snap
             label=header["label"],
             blobs=blobs or {},
         )
-    except (KeyError, ValueError) as error:
-        raise GarbledAnswer(host="", what=f"a manifest without {error}") from None
+    except (KeyError, ValueError, IndexError) as error:
+        raise GarbledAnswer(host="", what=f"a manifest that is cut or changed: {error}") from None
 
 
 def _text(word: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.model.observation import KernelValue, Observation, ValueState
@@ -15,6 +15,8 @@ Find = Callable[[str], Tunable | None]
 _CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 _ALLOWED = "/proc/sys/net/ipv4/tcp_allowed_congestion_control"
 _AVAILABLE = "/proc/sys/net/ipv4/tcp_available_congestion_control"
+_WATCHDOG = "system.sysctl.kernel.watchdog"
+_DETECTORS = ("/proc/sys/kernel/soft_watchdog", "/proc/sys/kernel/nmi_watchdog")
 
 
 def partner_targets(tunable: Tunable, find: Find) -> tuple[str, ...]:
@@ -22,7 +24,8 @@ def partner_targets(tunable: Tunable, find: Find) -> tuple[str, ...]:
     coupling = tunable.coupling
     names = (*coupling.excludes, *coupling.mirrors, *coupling.resets)
     partners = (find(name) for name in names)
-    return tuple(_pattern(partner) for partner in partners if partner)
+    switch = (path_of("kernel.watchdog"), *_DETECTORS) if _pattern(tunable) in _DETECTORS else ()
+    return (*(_pattern(partner) for partner in partners if partner), *switch)
 
 
 def _pattern(tunable: Tunable) -> str:
@@ -38,10 +41,10 @@ class Coupler:
 
     def couple(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Return the steps with what they drag along, each right behind its cause."""
-        planned = {step.path for step in steps if isinstance(step, ValueStep)}
+        planned = {step.path: step.after for step in steps if isinstance(step, ValueStep)}
         return tuple(more for step in steps for more in self._with_partners(step, planned))
 
-    def _with_partners(self, step: Step, planned: set[str]) -> Iterator[Step]:
+    def _with_partners(self, step: Step, planned: Mapping[str, str]) -> Iterator[Step]:
         if not isinstance(step, ValueStep):
             yield step
             return
@@ -69,6 +72,8 @@ class Coupler:
                 yield _hold(partner, value, instance)
         if step.path == _CONGESTION:
             yield from self._admission(step)
+        if step.path in _DETECTORS:
+            yield from self._common_switch(step, planned)
 
     def _partners(
         self, names: Sequence[str], instance: str
@@ -80,6 +85,18 @@ class Coupler:
                 value = self.observation.values.get(path)
                 if value and value.state is not ValueState.UNREADABLE:
                     yield partner, value
+
+    def _common_switch(self, step: ValueStep, planned: Mapping[str, str]) -> Iterator[Step]:
+        """The switch of both detectors of locked CPUs reads 1 as long as one of them runs."""
+        switch, tunable = self.observation.values.get(path_of("kernel.watchdog")), self.find(_WATCHDOG)
+        written = [path for path in planned if path in _DETECTORS]
+        if switch is None or tunable is None or switch.path in planned or step.path != written[-1]:
+            return
+        found = {path: self.observation.values.get(path) for path in _DETECTORS}
+        running = [planned.get(path, value.text if value else "0") for path, value in found.items()]
+        after = "1" if "1" in running else "0"
+        if switch.text != after:
+            yield _follow(tunable, switch, after)
 
     def _admission(self, step: ValueStep) -> Iterator[Step]:
         """Making an algorithm the default also puts it on the list that anyone may use."""

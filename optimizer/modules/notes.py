@@ -25,6 +25,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
     return tuple(
         dict.fromkeys(
             [
+                *_unconfirmed(observation),
                 *_overridden(verdicts),
                 *_legacy_file(verdicts, observation),
                 *_unknown_ranges(verdicts),
@@ -35,6 +36,11 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
             ]
         )
     )
+
+
+def _unconfirmed(observation: Observation) -> Iterator[str]:
+    if observation.pending:
+        yield f"nothing can be applied while a change waits: {observation.pending}"
 
 
 def _overridden(verdicts: Iterable[Verdict]) -> Iterator[str]:

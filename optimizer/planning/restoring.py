@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optimizer.model.errors import UnknownSnapshot
-from optimizer.model.observation import Observation
+from optimizer.model.observation import Observation, ValueState
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
     ActionStep,
@@ -80,10 +80,21 @@ def chain(snapshots: Mapping[str, Snapshot], to: str, host: str) -> list[tuple[s
 
 @dataclass
 class _Span:
-    """One resource over a chain of changes: what it was first, and what we left last."""
+    """One resource over a chain of changes: what it was first, and what we left last.
+
+    by_partner: texts of a value that came, or come back, with another value's write.
+    """
 
     first: Step
     last: Step
+    by_partner: set[str] = field(default_factory=set)
+
+    def add(self, step: Step) -> None:
+        """Add a later step on the same resource."""
+        self.last = step
+        if isinstance(step, ValueStep):
+            self.by_partner |= {step.after} if step.write == "follow" else set()
+            self.by_partner |= {step.before} if step.restore == "skip" else set()
 
 
 def undo(
@@ -92,21 +103,23 @@ def undo(
     """Work out the steps back over a chain of changes, given what is there now."""
     spans: dict[str, _Span] = {}
     for step in (step for _, snapshot in changes for step in snapshot.steps):
-        spans.setdefault(_key(step), _Span(step, step)).last = step
+        spans.setdefault(_key(step), _Span(step, step)).add(step)
     backs = {key: _back(span, observation) for key, span in spans.items()}
     foreign = {key: other for key, (_, other) in backs.items() if other}
-    kept = set() if include_foreign else _with_partners(set(foreign), changes)
-    steps = [step for key, (step, _) in backs.items() if step and key not in kept]
-    is_needed = any(not isinstance(step, ActionStep) for step in steps)
+    groups = _groups(changes)
+    kept = set() if include_foreign else _with_partners(set(foreign), groups)
+    steps = {key: step for key, (step, _) in backs.items() if step and key not in kept}
+    is_needed = any(not isinstance(step, ActionStep) for step in steps.values())
+    held = _held(changes, set(steps), observation)
     return Undo(
-        in_order(steps) if is_needed else (),
+        in_order([*_behind_causes(steps, groups), *held]) if is_needed else (),
         tuple(foreign.values()),
         tuple(name for name, _ in changes),
     )
 
 
-def _with_partners(keys: set[str], changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
-    """Add what the kernel changes together with a value: half of a pair is not put back."""
+def _groups(changes: Sequence[tuple[str, Snapshot]]) -> dict[str, set[str]]:
+    """Return for each value the values that the kernel changes together with it."""
     groups: dict[str, set[str]] = {}
     for _, snapshot in changes:
         group: set[str] = set()
@@ -115,7 +128,57 @@ def _with_partners(keys: set[str], changes: Sequence[tuple[str, Snapshot]]) -> s
                 group = {_key(step)} if step.write != "follow" else group | {_key(step)}
                 for member in group:
                     groups.setdefault(member, set()).update(group)
+    return groups
+
+
+def _with_partners(keys: set[str], groups: Mapping[str, set[str]]) -> set[str]:
+    """Add what the kernel changes together with a value: half of a pair is not put back."""
     return keys.union(*(groups.get(key, set()) for key in keys))
+
+
+def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) -> list[Step]:
+    """Put what follows by itself right behind its cause, where whoever undoes this finds it."""
+    placed: dict[str, Step] = {}
+    for key, step in steps.items():
+        mates = [mate for mate in groups.get(key, ()) if mate != key and mate in steps]
+        if not isinstance(step, ValueStep):
+            placed[key] = step
+        elif not mates:
+            # Nobody brings it along, whatever it came with the last time.
+            placed[key] = step.model_copy(update={"write": "set", "restore": "set"})
+        elif step.write == "set":
+            placed[key] = step
+            placed.update({mate: steps[mate] for mate in mates if _follows(steps[mate])})
+    return list({**placed, **steps, **placed}.values())
+
+
+def _follows(step: Step) -> bool:
+    return isinstance(step, ValueStep) and step.write == "follow"
+
+
+def _held(
+    changes: Sequence[tuple[str, Snapshot]], written: set[str], observation: Observation
+) -> list[ValueStep]:
+    """Hold the values of the changes that are not written: a write back may reset them."""
+    touched = {
+        step.path: step
+        for _, snapshot in changes
+        if snapshot.kind != "snapshot"
+        for step in snapshot.steps
+        if isinstance(step, ValueStep) and _key(step) not in written
+    }
+    found = {path: observation.values.get(path) for path in touched}
+    return [
+        ValueStep(
+            tunable=touched[path].tunable,
+            path=path,
+            before=value.text,
+            after=value.text,
+            write="hold",
+        )
+        for path, value in found.items()
+        if value and value.state is ValueState.WRITABLE
+    ]
 
 
 def _key(step: Step) -> str:
@@ -131,7 +194,7 @@ def _key(step: Step) -> str:
 def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign | None]:
     first, last = span.first, span.last
     if isinstance(first, ValueStep) and isinstance(last, ValueStep):
-        return _value_back(first, last, observation)
+        return _value_back(first, last, span.by_partner, observation)
     if isinstance(first, FileStep) and isinstance(last, FileStep):
         return _file_back(first, last, observation)
     if isinstance(first, LinkStep) and isinstance(last, LinkStep):
@@ -150,7 +213,7 @@ def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign |
 
 
 def _value_back(
-    first: ValueStep, last: ValueStep, observation: Observation
+    first: ValueStep, last: ValueStep, by_partner: set[str], observation: Observation
 ) -> tuple[Step | None, Foreign | None]:
     value = observation.values.get(first.path)
     found = value.text if value else None
@@ -167,8 +230,8 @@ def _value_back(
         before=found,
         after=first.before,
         # What could not be written back comes back with its partner, and the other way round.
-        write="follow" if first.restore == "skip" else "set",
-        restore="skip" if last.write == "follow" else "set",
+        write="follow" if first.before in by_partner else "set",
+        restore="skip" if found in by_partner else "set",
     )
     return step, other
 

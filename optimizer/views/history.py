@@ -55,7 +55,7 @@ def _snapshots(snapshots: Sequence[SnapshotInfo], look: Look) -> list[str]:
     for one in sorted(snapshots, key=lambda one: (one.created, one.host), reverse=True):
         label = f" ({one.label})" if one.label else ""
         what = (
-            f"{one.kind} {one.profile}".strip() + label,
+            _what(one) + label,
             count(one.values, "value"),
             count(one.files, "file") if one.files else "",
         )
@@ -67,6 +67,11 @@ def _snapshots(snapshots: Sequence[SnapshotInfo], look: Look) -> list[str]:
 def _minute(created: str) -> str:
     """Return `2026-11-20 23:51` for an ISO 8601 time in UTC."""
     return created[:16].replace("T", " ")
+
+
+def _what(one: SnapshotInfo) -> str:
+    """Say what came after the snapshot; a rollback says it by itself."""
+    return f"apply of {one.profile}" if one.kind == "apply" else one.profile
 
 
 def _next(result: HistoryResult, asked: Asked) -> str:

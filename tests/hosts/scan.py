@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from testbed.host import Host
 
 Scan = Mapping[str, str]
+# Key -> what it was and what it is, None where it is not there.
+Differences = dict[str, tuple[str | None, str | None]]
 
 # Values that move by themselves, each with its reason.
 MOVING = re.compile(
@@ -26,9 +28,7 @@ MOVING = re.compile(
     | sysctl\ kernel\.(ns_last_pid|pty\.nr)                           # each process, each login
     | sysctl\ kernel\.perf_event_max_sample_rate                      # lowered by the kernel
     | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
-    | (unit|file)\ .*(/run/|^|\ )(session-|user@|user-|run-user).*    # logins, ours among them
-    | service\ (user@|user-runtime-dir@).*
-    | pid\ user.*
+    | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
     | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
     """,
     re.VERBOSE,
@@ -113,8 +113,8 @@ def _without_moving(records: Iterator[tuple[str, str]]) -> Iterator[tuple[str, s
     return ((key, value) for key, value in records if not MOVING.fullmatch(key))
 
 
-def difference(before: Scan, after: Scan) -> dict[str, tuple[str | None, str | None]]:
-    """Return what is not the same, as key -> (before, after); None where it is not there.
+def difference(before: Scan, after: Scan) -> Differences:
+    """Return what is not the same.
 
     A boot gives every service a new process, so processes count within one boot only.
     """

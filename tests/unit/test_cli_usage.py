@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,11 @@ from optimizer.cli.main import main
         (["plan", "@local", "--set", "a=1", "--set", "a=2"], "a is given twice", "--help"),
         (["plan", "@local", "--allow", "resart"], "'resart' is not one of restart", "--help"),
         (["plan", "@local", "-o", "no/where.json"], "there is no directory", "--help"),
-        (["score", "@local", "--profile", "x", "--fail-under", "101"], "not in the range", "--help"),
+        (
+            ["score", "@local", "--profile", "x", "--fail-under", "101"],
+            "not in the range",
+            "--help",
+        ),
         (["verify", "@local", "--only", "a*"], "--profile is missing", "Without --profile"),
         (["apply", "@local", "--profile", "x", "--inventory", "y"], "is for a saved plan", "Give"),
         (["completion", "tcsh"], "'tcsh' is not one of", "optimizer completion --help"),
@@ -103,15 +108,11 @@ def test_an_unknown_profile_offers_the_nearest(capsys: pytest.CaptureFixture[str
 
 def test_an_unknown_tunable_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tunable", "show", "vm.swapiness"]) == 1
-    assert "Did you mean system.sysctl.vm.swappiness?" in " ".join(
-        capsys.readouterr().err.split()
-    )
+    assert "Did you mean system.sysctl.vm.swappiness?" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("words", [[], ["profile"], ["tunable"]], ids=str)
-def test_without_a_verb_there_is_help(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_verb_there_is_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 64
     out, err = capsys.readouterr()
     assert out == ""
@@ -128,7 +129,7 @@ def test_nobody_to_ask_and_no_consent_does_nothing_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The engine is not even there: nothing may be connected to.
-    monkeypatch.setitem(__import__("sys").modules, "optimizer.engine.fleet", None)
+    monkeypatch.setitem(sys.modules, "optimizer.engine.fleet", None)
     assert main([verb[0], "@local", *verb[1:], *more]) == 1
     out, err = capsys.readouterr()
     told = json.loads(out)["error"]["code"] if "json" in more else err[6:13]

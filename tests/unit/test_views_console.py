@@ -100,7 +100,7 @@ def test_the_width_is_80_in_a_pipe_and_at_least_80_in_a_terminal(
 
 
 @pytest.mark.parametrize("environ", [{}, {"FORCE_COLOR": "1"}])
-def test_a_reader_that_stops_early_is_no_error(environ: Mapping[str, str]) -> None:
+def test_a_reader_that_stops_early_is_no_error(environ: dict[str, str]) -> None:
     program = (
         "import os, sys\n"
         "from optimizer.views import console\n"

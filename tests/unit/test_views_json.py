@@ -11,7 +11,7 @@ from optimizer.model.errors import UnknownProfile
 from optimizer.model.plan import Plan
 from optimizer.model.profile import Constraint, Profile, Setting, Wanted
 from optimizer.views import json
-from optimizer.views.documents import lint_result, profile_result, tunable_result
+from optimizer.views.documents import profile_result, tunable_result
 from optimizer.views.errors import failure
 from tests.unit import view_samples as samples
 
@@ -55,7 +55,7 @@ def test_a_plan_survives_being_saved() -> None:
         samples.DIAGNOSED,
         json.error_document(failure(UnknownProfile(name="x"))),
         profile_result([PROFILE], is_whole=True),
-        lint_result(["wrong"]),
+        profile_result([], ["wrong"]),
         tunable_result(TUNABLES.values()),
     ],
     ids=lambda document: type(document).__name__,

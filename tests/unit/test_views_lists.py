@@ -49,7 +49,7 @@ PROFILE = Profile(
 def test_profile(golden: Golden) -> None:
     golden("profile.txt", profile.render(PROFILE, PLAIN))
     golden("profile-explained.txt", profile.render(PROFILE, replace(PLAIN, show_why=True)))
-    golden("profile-list.txt", profile.render_list([PROFILE], PLAIN))
+    golden("profile-list.txt", profile.render_list([PROFILE], ["broken: no version"], PLAIN))
 
 
 def test_lint(golden: Golden) -> None:

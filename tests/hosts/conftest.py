@@ -1,0 +1,117 @@
+"""Tests on real hosts: throw-away containers and a virtual machine, reached over SSH.
+
+Each test leaves its hosts as they were, which is checked by an independent scan. A host that a
+failed test has spoilt is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.host import Host
+from tests.hosts.controller import Controller, new_controller
+from tests.hosts.lab import Lab, impossible_here
+
+_FOLDER = Path(__file__).parent
+_FAILED = pytest.StashKey[bool]()
+
+MakeController = Callable[..., Controller]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "hosts: needs real hosts, so root on Debian or Ubuntu")
+    config.addinivalue_line("markers", "vm: needs a virtual machine; slow where it is emulated")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _FOLDER in item.path.parents:
+            item.add_marker("hosts")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    made = Lab()
+    reason = impossible_here() or made.why_not()
+    if reason:
+        message = f"tests on real hosts are left out: {reason}"
+        # For where they must not be left out unseen.
+        if os.environ.get("OPTIMIZER_HOSTS") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    yield made
+    made.stop()
+
+
+@contextmanager
+def guarded(lab: Lab, name: str, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Lend a host out, and see to it that it comes back as it was."""
+    host = lab.host(name)
+    yield host
+    try:
+        changes = lab.clear(name)
+    except Exception:
+        lab.drop(name)
+        raise
+    if changes:
+        lab.drop(name)
+        # A failed test has its own say.
+        if not request.node.stash.get(_FAILED, False):
+            pytest.fail(f"{name} is not as it was before: {changes}")
+
+
+@pytest.fixture
+def bookworm(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "bookworm", request) as host:
+        yield host
+
+
+@pytest.fixture
+def trixie(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "trixie", request) as host:
+        yield host
+
+
+@pytest.fixture
+def pair(bookworm: Host, trixie: Host) -> tuple[Host, Host]:
+    """Both releases at once."""
+    return bookworm, trixie
+
+
+@pytest.fixture(params=["bookworm", "trixie"])
+def host(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """One release after the other."""
+    with guarded(lab, request.param, request) as one:
+        yield one
+
+
+@pytest.fixture
+def closed(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "closed", request) as host:
+        yield host
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> MakeController:
+    """Makes a controller for some hosts; more words are inventory data of each of them."""
+
+    def make(*hosts: Host, user: str = "root", **data: Any) -> Controller:
+        folder = tmp_path / f"controller-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        return new_controller(folder, *hosts, user=user, **data)
+
+    return make

@@ -1,0 +1,105 @@
+"""The hosts of a test session: booted when first asked for, and the same as new after each test."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from testbed.errors import TestbedError
+from testbed.host import Host
+from testbed.nspawn import NspawnHost
+from testbed.vm import VirtualHost
+from tests.hosts.scan import Differences, Scan, difference, scan
+
+STATE = "/var/lib/optimizer"
+
+# What a change is allowed to leave behind: the snapshots and the host's own history.
+_KEPT = (f"file {STATE}/snapshots/", f"file {STATE}/history")
+_KEPT_DIRECTORIES = (f"file {STATE}", f"file {STATE}/snapshots")
+
+KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
+    {
+        "bookworm": lambda: NspawnHost("bookworm"),
+        "trixie": lambda: NspawnHost("trixie", release="trixie"),
+        # Not even its own network may be tuned.
+        "closed": lambda: NspawnHost("closed", kernel_api="none"),
+        "machine": lambda: VirtualHost("machine"),
+    }
+)
+
+
+class Lab:
+    """Hosts by name, each with the scan it had when it was new."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, Host] = {}
+        self._pristine: dict[str, Scan] = {}
+
+    def host(self, name: str) -> Host:
+        """Return a host that runs. TestbedError: it cannot be booted."""
+        if name not in self._hosts:
+            host = KINDS[name]()
+            host.start()
+            self._hosts[name] = host
+            # The first boot does things that no later one does.
+            host.reboot()
+            self._pristine[name] = scan(host)
+        return self._hosts[name]
+
+    def why_not(self) -> str:
+        """Boot a first host; say why that fails, empty when it works."""
+        try:
+            self.host("bookworm")
+        except TestbedError as error:
+            return " ".join(str(error).split())
+        return ""
+
+    def pristine(self, name: str) -> Scan:
+        """Return what the host was like before the first test touched it."""
+        return self._pristine[name]
+
+    def changes(self, name: str) -> Differences:
+        """Return what on the host is not as when it was new, besides snapshots and history."""
+        return without_records(difference(self._pristine[name], scan(self._hosts[name])))
+
+    def clear(self, name: str) -> Differences:
+        """Forget snapshots and history, so that no test sees another's; return what else is left.
+
+        Services that were started again are as good as before.
+        """
+        now = scan(self._hosts[name])
+        left = without_records(difference(self._pristine[name], now))
+        left = {key: change for key, change in left.items() if not key.startswith("pid ")}
+        if not left:
+            self._pristine[name] = {key: text for key, text in now.items() if STATE not in key}
+            self._hosts[name].run(f"rm -rf {STATE}")
+        return left
+
+    def drop(self, name: str) -> None:
+        """Give a spoilt host up; the next test that asks for it gets a new one."""
+        self._hosts.pop(name).stop()
+
+    def stop(self) -> None:
+        """End all hosts."""
+        for name in list(self._hosts):
+            self.drop(name)
+
+
+def without_records(changes: Differences) -> Differences:
+    """Leave out snapshots and history; a journal that was left behind stays in."""
+    return {
+        key: change
+        for key, change in changes.items()
+        if not key.startswith(_KEPT) and key not in _KEPT_DIRECTORIES
+    }
+
+
+def impossible_here() -> str:
+    """Say what this machine lacks for booting hosts; empty when it may work."""
+    if platform.system() != "Linux":
+        return "this is not Linux"
+    if os.geteuid() != 0:
+        return "they boot throw-away hosts, and that needs root"
+    return ""
