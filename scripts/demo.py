@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from optimizer.model.errors import ExitCode
+from testbed import paths
+from testbed.errors import TestbedError
+from testbed.nspawn import NspawnHost
 
 OPTIMIZER = Path(sys.executable).with_name("optimizer")
 PROFILE = "hft"
@@ -37,7 +40,7 @@ def main() -> int:
     try:
         with _workspace() as folder:
             _with_root(folder)
-    except DemoFailed as error:
+    except (DemoFailed, TestbedError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     _say("Done. The host, its files and its network are gone; .venv and packages stay.")
@@ -57,21 +60,19 @@ def _without_root() -> int:
 @contextmanager
 def _workspace() -> Iterator[Path]:
     """Keep everything in one folder that goes at the end; a finished system tree is reused."""
-    from testbed import paths
-
     had_locks = paths.LOCKS.exists()
-    with tempfile.TemporaryDirectory(prefix="optimizer-demo-", dir="/var/tmp") as name:
-        os.environ["OPTIMIZER_STATE_DIR"] = f"{name}/state"
-        if not paths.cache().exists():
-            os.environ["OPTIMIZER_TESTBED"] = f"{name}/testbed"
-        yield Path(name)
-    if not had_locks:
-        shutil.rmtree(paths.LOCKS, ignore_errors=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="optimizer-demo-", dir="/var/tmp") as name:
+            os.environ["OPTIMIZER_STATE_DIR"] = f"{name}/state"
+            if not paths.cache().exists():
+                os.environ["OPTIMIZER_TESTBED"] = f"{name}/testbed"
+            yield Path(name)
+    finally:
+        if not had_locks:
+            shutil.rmtree(paths.LOCKS, ignore_errors=True)
 
 
 def _with_root(folder: Path) -> None:
-    from testbed.nspawn import NspawnHost
-
     _say("Booting a throw-away Debian host (the first time takes about a minute).")
     with NspawnHost("demo") as host:
         inventory = folder / "demo.py"

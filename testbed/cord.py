@@ -19,11 +19,16 @@ class Cord:
         command: Sequence[str],
         *,
         log: Path,
+        reboot: int,
         cgroup: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `command`; what it prints is appended to `log`."""
-        argv = [sys.executable, "-S", "-m", f"{PACKAGE.name}.power", str(cgroup or "-"), *command]
+        """Start `command`, again each time it ends with the exit status `reboot`.
+
+        What it prints is appended to `log`.
+        """
+        program = [sys.executable, "-S", "-m", f"{PACKAGE.name}.power"]
+        argv = [*program, str(reboot), str(cgroup or "-"), *command]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 argv,

@@ -4,12 +4,12 @@ import re
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from testbed import debian, lifetime, ssh
+from testbed import debian, lifetime, packages, ssh
 from testbed.cord import Cord
 from testbed.errors import TestbedError
 from testbed.keys import Key, new_key, user_key
@@ -28,6 +28,9 @@ class Host(ABC):
 
     # Seconds from power on to the login prompt that are still normal on a slow machine.
     boot_timeout: float
+
+    # Command -> Debian package: what has to be there before anything else is done.
+    needs: Mapping[str, str]
     # See ssh.Endpoint; also how often it is asked whether it is up, ten times in that time.
     patience: float
 
@@ -68,6 +71,7 @@ class Host(ABC):
         Raises TestbedError with the end of the console's output; nothing is left behind then.
         """
         try:
+            packages.ensure(self.needs)
             lifetime.current_slot()
             lifetime.add(self)
             self.user_key = user_key().private

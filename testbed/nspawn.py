@@ -12,6 +12,10 @@ from testbed import bridge, cgroups, identity, lifetime, overlay, packages, ssh,
 from testbed.cord import Cord
 from testbed.host import Host
 
+# Exit status of systemd-nspawn when the container wants to boot again.
+REBOOT = 133
+# Exit status of systemd-nspawn when the container wants to boot again.
+REBOOT = 133
 KernelApi = Literal["network", "none"]
 
 
@@ -26,6 +30,7 @@ class NspawnHost(Host):
     """
 
     boot_timeout = 60.0
+    needs = packages.TREE | packages.CONTAINER
     patience = 0.5
 
     def __init__(
@@ -56,7 +61,6 @@ class NspawnHost(Host):
         return f"vb-{self._machine}"
 
     def _prepare(self) -> None:
-        packages.ensure({**packages.TREE, **packages.CONTAINER})
         tree = self._tree()
         slot = lifetime.current_slot()
         bridge.ensure(slot)
@@ -96,7 +100,9 @@ class NspawnHost(Host):
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network" if self.kernel_api == "network" else "no",
         }
         cgroup = cgroups.of_host(self._machine)
-        self._cord = Cord(command, log=self.console_log, cgroup=cgroup, env=environment)
+        self._cord = Cord(
+            command, log=self.console_log, reboot=REBOOT, cgroup=cgroup, env=environment
+        )
 
     def _remove(self) -> None:
         if self._folder is None:

@@ -9,18 +9,18 @@ from testbed.errors import TestbedError
 from testbed.locks import locked
 from testbed.paths import LOCKS
 
-TREE: Mapping[str, str] = {
+TREE: dict[str, str] = {
     "debootstrap": "debootstrap",
     "unshare": "util-linux",
     "chroot": "coreutils",
 }
-CONTAINER: Mapping[str, str] = {
+CONTAINER: dict[str, str] = {
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
-MACHINE: Mapping[str, str] = {
+MACHINE: dict[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",

@@ -1,11 +1,11 @@
 """The power cord of a host: a process of its own that runs the host while its input is open.
 
-    python3 -m testbed.power CGROUP COMMAND [ARGUMENT...]
+    python3 -m testbed.power REBOOT CGROUP COMMAND [ARGUMENT...]
 
 Runs the command inside CGROUP (a folder of the cgroup2 file system, made and removed here; `-` for
-none), again each time it ends with 133, the status by which systemd-nspawn says "reboot".  When
-standard input ends, because the owner let go of it or was killed, everything that runs is killed
-at once, as by a power cut.
+none), again each time it ends with the exit status REBOOT, by which it says that the host wants to
+boot again.  When standard input ends, because the owner let go of it or was killed, everything
+that runs is killed at once, as by a power cut.
 """
 
 import os
@@ -17,27 +17,26 @@ from pathlib import Path
 
 from testbed import cgroups
 
-REBOOT = 133
-
 
 def main(argv: list[str]) -> int:
     """Run until the command ends for good or the input does; the command's status."""
-    cgroup = None if argv[0] == "-" else Path(argv[0])
+    reboot = int(argv[0])
+    cgroup = None if argv[1] == "-" else Path(argv[1])
     # Ctrl-C is for the owner, which then lets go of the input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    status = REBOOT
-    while status == REBOOT:
+    status: int | None = reboot
+    while status == reboot:
         if cgroup:
             cgroups.remove(cgroup)
             cgroup.mkdir()
-        status = _run(argv[1:], cgroup)
+        status = _run(argv[2:], cgroup)
     if cgroup:
         cgroups.remove(cgroup)
-    return status
+    return status or 0
 
 
-def _run(command: list[str], cgroup: Path | None) -> int:
-    """The exit status of `command`, or 0 after the input ended."""
+def _run(command: list[str], cgroup: Path | None) -> int | None:
+    """The exit status of `command`, or None after the input ended."""
     script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
     enter = ["sh", "-c", script, str(cgroup)] if cgroup else []
     process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL, start_new_session=True)
@@ -52,7 +51,7 @@ def _run(command: list[str], cgroup: Path | None) -> int:
         cgroups.kill(cgroup)
     process.kill()
     process.wait()
-    return 0
+    return None
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def _result(arguments: HistoryArguments) -> HistoryResult:
             known = runs()
             if arguments.inventory is None:
                 return known
-            # A single word may be the id of a run, which needs no host to be looked up.
-            if any(run.id == arguments.inventory for run in known.runs):
+            # A single word may begin the id of a run, which needs no host to be looked up.
+            word = arguments.inventory
+            if word.startswith("r-") and any(run.id.startswith(word) for run in known.runs):
                 return show(None, arguments.inventory, progress)
         from optimizer.engine.fleet import open_fleet
 

@@ -13,11 +13,12 @@ check_host() {
     for tool in awk sha256sum stat cp mv mkdir; do
         has "$tool" || refuse tool "the command $tool is missing"
     done
-    boot_id
-    [ "$REPLY" = "$BOOT" ] || refuse rebooted "the host was rebooted since the plan was made"
     identity=
     { IFS= read -r identity </etc/machine-id; } 2>/dev/null
+    # Before the boot is compared, as another host is in another boot as well.
     [ "$identity" = "$MACHINE" ] || refuse machine "the plan was made for another host"
+    boot_id
+    [ "$REPLY" = "$BOOT" ] || refuse rebooted "the host was rebooted since the plan was made"
 }
 
 # The journal's directory is the lock: one change at a time on a host.
@@ -42,6 +43,11 @@ take_over() {
 give_up() {
     rm -rf "$JOURNAL"
     refuse "$@"
+}
+
+# The shell's own words for a full disk may be no more than "I/O error".
+free_space() {
+    df -Pk "$STATE" 2>/dev/null | awk 'NR == 2 { print $4 }'
 }
 
 # Every before-value of the plan has to be what is here now.
@@ -71,7 +77,7 @@ write_journal() {
             printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
             printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
             put_blobs && : >"$JOURNAL/progress"
-    } 2>&1) || give_up state "the journal cannot be written: $why"
+    } 2>&1) || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE: $why"
     sha256_of "$JOURNAL/manifest"
     ID=$REPLY
 }

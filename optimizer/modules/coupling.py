@@ -53,16 +53,15 @@ class Coupler:
         if tunable is None:
             yield step
             return
+        # Partners that are zero already are named too: a later way back has to know of them.
         excluded = [
-            follower
+            _follow(partner, value, "0")
             for partner, value in self._partners(tunable.coupling.excludes, instance.rstrip("]"))
-            if value.path not in planned and value.text != "0" and step.after != "0"
-            for follower in (_follow(partner, value, "0"),)
+            if value.path not in planned and step.after != "0"
         ]
         # Zero cannot be written back; bringing the partner back zeroes this one again.
-        yield (
-            step.model_copy(update={"restore": "skip"}) if excluded and step.before == "0" else step
-        )
+        is_exchanged = step.before == "0" and any(one.before != "0" for one in excluded)
+        yield step.model_copy(update={"restore": "skip"}) if is_exchanged else step
         yield from excluded
         for partner, value in self._partners(tunable.coupling.mirrors, instance.rstrip("]")):
             if value.path not in planned and value.text != step.after:
@@ -88,15 +87,14 @@ class Coupler:
 
     def _common_switch(self, step: ValueStep, planned: Mapping[str, str]) -> Iterator[Step]:
         """The switch of both detectors of locked CPUs reads 1 as long as one of them runs."""
-        switch, tunable = self.observation.values.get(path_of("kernel.watchdog")), self.find(_WATCHDOG)
+        tunable = self.find(_WATCHDOG)
+        switch = self.observation.values.get(_pattern(tunable)) if tunable else None
         written = [path for path in planned if path in _DETECTORS]
-        if switch is None or tunable is None or switch.path in planned or step.path != written[-1]:
+        if not tunable or not switch or switch.path in planned or step.path != written[-1]:
             return
         found = {path: self.observation.values.get(path) for path in _DETECTORS}
         running = [planned.get(path, value.text if value else "0") for path, value in found.items()]
-        after = "1" if "1" in running else "0"
-        if switch.text != after:
-            yield _follow(tunable, switch, after)
+        yield _follow(tunable, switch, "1" if "1" in running else "0")
 
     def _admission(self, step: ValueStep) -> Iterator[Step]:
         """Making an algorithm the default also puts it on the list that anyone may use."""

@@ -149,7 +149,7 @@ def _followers(steps: Iterable[Step]) -> Iterable[Change]:
             continue
         if step.write == "set":
             cause = step.tunable
-        elif step.write == "follow":
+        elif step.write == "follow" and step.before != step.after:
             yield Change(
                 tunable=step.tunable,
                 module=step.tunable.partition(".")[0],

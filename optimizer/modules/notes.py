@@ -47,8 +47,9 @@ def _overridden(verdicts: Iterable[Verdict]) -> Iterator[str]:
     for verdict in verdicts:
         reading = verdict.reading
         if reading.overridden_by and verdict.wanted and reading.boot != verdict.wanted:
+            boot = "does not set it" if reading.boot is None else f"sets {reading.boot}"
             yield (
-                f"{reading.id}: the next boot sets {reading.boot}, because "
+                f"{reading.id}: the next boot {boot}, because "
                 f"{reading.overridden_by} is read after our file"
             )
 

@@ -140,16 +140,22 @@ def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) ->
     """Put what follows by itself right behind its cause, where whoever undoes this finds it."""
     placed: dict[str, Step] = {}
     for key, step in steps.items():
-        mates = [mate for mate in groups.get(key, ()) if mate != key and mate in steps]
+        mates = [mate for mate in sorted(groups.get(key, ())) if mate != key and mate in steps]
         if not isinstance(step, ValueStep):
             placed[key] = step
         elif not mates:
-            # Nobody brings it along, whatever it came with the last time.
-            placed[key] = step.model_copy(update={"write": "set", "restore": "set"})
+            placed[key] = _alone(step)
         elif step.write == "set":
             placed[key] = step
             placed.update({mate: steps[mate] for mate in mates if _follows(steps[mate])})
     return list({**placed, **steps, **placed}.values())
+
+
+def _alone(step: ValueStep) -> ValueStep:
+    """Nobody brings this value along, whatever it came with the last time; zero still cannot."""
+    write = step.write if step.after == "0" else "set"
+    restore = step.restore if step.before == "0" else "set"
+    return step.model_copy(update={"write": write, "restore": restore})
 
 
 def _follows(step: Step) -> bool:

@@ -40,46 +40,48 @@ def normal_key(key: str) -> str:
     Whichever of `.` and `/` comes first separates; the other one is part of a name then.
     """
     dot, slash = key.find("."), key.find("/")
-    if slash != -1 and (dot == -1 or slash < dot):
-        return key
-    return key.translate(str.maketrans("./", "/."))
+    is_dotted = dot != -1 and (slash == -1 or dot < slash)
+    path = key.translate(str.maketrans("./", "/.")) if is_dotted else key
+    return "/".join(name for name in path.split("/") if name not in ("", "."))
 
 
 @dataclass(frozen=True)
 class BootValue:
-    """What boot sets a key to, and the line that does."""
+    """What boot sets a key to, and the line that does.
 
-    text: str
+    text: None where the line keeps boot from setting the key at all.
+    """
+
+    text: str | None
     line: ConfigLine
+    is_pattern: bool = False
 
 
 def boot_values(lines: Sequence[ConfigLine], keys: Sequence[str]) -> Mapping[str, BootValue]:
-    """Work out what systemd-sysctl sets each normal key to, given lines in reading order.
+    """Work out what systemd-sysctl does to each normal key, given lines in reading order.
 
-    The last line for a key counts; a line with a pattern counts only for keys that no
-    line names, and that no `-key` line without a value excludes.
+    The last line for a key counts, be it a value or a `-key` that leaves the key alone.
+    Patterns are for the keys that no such line names; of several the last one counts.
     """
-    explicit: dict[str, BootValue] = {}
-    patterns: list[tuple[str, BootValue]] = []
-    excluded: set[str] = set()
+    entries: dict[str, BootValue] = {}
     for line in lines:
         name, separator, text = line.text.partition("=")
         name = name.strip()
-        if not separator:
-            if name.startswith("-"):
-                excluded.add(normal_key(name[1:].strip()))
+        if not separator and not name.startswith("-"):
             continue
         key = normal_key(name.removeprefix("-").strip())
-        value = BootValue(squeeze(text), line)
-        if any(char in key for char in "*?["):
-            patterns.append((key, value))
-        else:
-            explicit[key] = value
-    return {
-        key: found
-        for key in keys
-        if (found := explicit.get(key) or _by_pattern(key, patterns, excluded))
-    }
+        entry = BootValue(squeeze(text) if separator else None, line, _is_pattern(key))
+        # Saying the same again does not move a pattern behind those after it.
+        if key in entries and entries[key].text != entry.text:
+            del entries[key]
+        entries[key] = entry
+    patterns = {key: one for key, one in entries.items() if one.is_pattern and one.text is not None}
+    found = {key: entries.get(key) or _by_pattern(key, patterns) for key in keys}
+    return {key: one for key, one in found.items() if one}
+
+
+def _is_pattern(key: str) -> bool:
+    return any(char in key for char in "*?[")
 
 
 def reading_order(observation: Observation) -> tuple[ConfigLine, ...]:
@@ -89,13 +91,15 @@ def reading_order(observation: Observation) -> tuple[ConfigLine, ...]:
     )
 
 
-def _by_pattern(
-    key: str, patterns: Sequence[tuple[str, BootValue]], excluded: set[str]
-) -> BootValue | None:
-    if key in excluded:
-        return None
-    matching = [value for pattern, value in patterns if fnmatchcase(key, pattern)]
+def _by_pattern(key: str, patterns: Mapping[str, BootValue]) -> BootValue | None:
+    names = key.split("/")
+    matching = [one for pattern, one in patterns.items() if _matches(names, pattern.split("/"))]
     return matching[-1] if matching else None
+
+
+def _matches(names: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Match name by name: a star stays between two slashes."""
+    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
 
 
 def own_values(text: str) -> dict[str, str]:
@@ -130,13 +134,14 @@ class Sysctl:
         key = normal_key(tunable.target)
         boot = boot_values(reading_order(observation), [key]).get(key)
         own = {normal_key(name): text for name, text in _own(observation).items()}
-        beaten = boot is not None and is_read_after(boot.line.path, FILE)
+        # A pattern gives way to our file, wherever it stands.
+        beaten = boot and not boot.is_pattern and is_read_after(boot.line.path, FILE)
         return (
             live_reading(
                 tunable,
                 path_of(tunable.target),
                 observation,
-                boot=canonical(tunable, boot.text) if boot else None,
+                boot=canonical(tunable, boot.text) if boot and boot.text is not None else None,
                 source=boot.line.place if boot else None,
                 overridden_by=boot.line.place if boot and beaten else None,
                 own=canonical(tunable, own[key]) if key in own else None,

@@ -71,7 +71,7 @@ def _minute(created: str) -> str:
 
 def _what(one: SnapshotInfo) -> str:
     """Say what came after the snapshot; a rollback says it by itself."""
-    return f"apply of {one.profile}" if one.kind == "apply" else one.profile
+    return f"apply of {one.profile}" if one.kind == "apply" else one.profile or one.kind
 
 
 def _next(result: HistoryResult, asked: Asked) -> str:

@@ -51,7 +51,7 @@ def test_an_account_with_a_sudo_password_applies_and_the_password_shows_nowhere(
     # The watch did see the program and its sudo.
     assert "sudo" in seen
     assert "clerk : " in kept
-    for text in (seen, kept, outcome.out, outcome.err, back.out, back.err, _all(clerk.state)):
+    for text in (seen, kept, outcome.said, back.said, _all(clerk.state)):
         assert text
         assert CLERKS_PASSWORD not in text
 
@@ -102,7 +102,7 @@ def test_a_host_whose_key_is_unknown_is_not_trusted(
     empty = tmp_path / "known_hosts"
     empty.touch()
     outcome = controller(bookworm, ssh_known_hosts_file=str(empty)).plan("--profile", SMALL)
-    assert "not found in known_hosts" in outcome.expect(1).said
+    assert "No host key for" in outcome.expect(1).host("bookworm")["error"]
     assert empty.read_text() == ""
 
 

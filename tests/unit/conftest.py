@@ -1,6 +1,9 @@
 """Golden files: a whole screen as it should be, in tests/golden.
 
 `pytest tests/unit --update-golden` writes them anew; the diff is for reviewing.
+
+Properties are tried with the same examples every time; HYPOTHESIS_PROFILE=default looks
+for new ones.
 """
 
 from __future__ import annotations
@@ -10,6 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 _OPTION = "--update-golden"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -80,8 +79,13 @@ def variables_of(program: str) -> dict[str, str]:
     """Read the variables that the controller put before a program, and the program itself."""
     found = {"PROGRAM": program}
     for match in _ASSIGNMENT.finditer(program):
-        found.setdefault(match[1], "".join(shlex.split(match[2])))
+        found.setdefault(match[1], _unquoted(match[2]))
     return found
+
+
+def _unquoted(word: str) -> str:
+    """Undo shlex.quote; shlex.split would read a whole program letter by letter."""
+    return word[1:-1].replace("'\"'\"'", "'") if word.startswith("'") else word
 
 
 @dataclass
@@ -324,7 +328,7 @@ class ModelHost:
 def _blobs(given: Mapping[str, str]) -> dict[str, bytes]:
     """Decode the bytes of the files as the shell's `printf %b` would."""
     texts = {match[1]: match[2] for match in _BLOB.finditer(given["PROGRAM"])}
-    return {sha: _printed("".join(shlex.split(text))) for sha, text in texts.items()}
+    return {sha: _printed(_unquoted(text)) for sha, text in texts.items()}
 
 
 def _printed(escaped: str) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from optimizer.cli.main import VERBS
 
-SLOW = ("pyinfra", "gevent", "pydantic", "rich", "yaml", "platformdirs", "shutil", "decimal")
+SLOW = ("pyinfra", "gevent", "pydantic", "rich", "yaml", "platformdirs", "decimal")
 COMMANDS = [
     ["--help"],
     ["--version"],

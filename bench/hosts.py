@@ -1,0 +1,102 @@
+"""Throw-away hosts, and what they themselves know of what was done to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from bench.timing import Run
+from testbed.host import Host
+from testbed.nspawn import NspawnHost
+
+# sshd says so for every command; Debian 13 has a program of its own for that.
+_SESSIONS = (
+    "journalctl --sync; journalctl -t sshd -t sshd-session -o json"
+    " --output-fields=_SOURCE_REALTIME_TIMESTAMP,MESSAGE --since=@{since}"
+)
+_MARKER = "/run/bench-marker"
+# /tmp and /run are file systems of their own. Logs are sshd's and the journal's, not ours.
+_NEW_FILES = (
+    f"find / /tmp -xdev \\( -newer {_MARKER} -o -cnewer {_MARKER} \\) "
+    "! -path '/var/log/*' ! -path /tmp"
+)
+_AT_ONCE = 5
+
+
+def impossible_here() -> str:
+    """Say what this machine lacks for booting hosts; empty when it may work."""
+    if platform.system() != "Linux":
+        return "this is not Linux"
+    if os.geteuid() != 0:
+        return "they are containers, and that needs root"
+    return ""
+
+
+@contextmanager
+def booted(count: int) -> Iterator[list[Host]]:
+    """Boot containers over one tree and stop them at the end. TestbedError: it fails."""
+    hosts: list[Host] = [NspawnHost(f"bench-{number}") for number in range(1, count + 1)]
+    try:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            # The first one builds the tree, if it is not there yet.
+            hosts[0].start()
+            list(pool.map(lambda host: host.start(), hosts[1:]))
+        yield hosts
+    finally:
+        for host in hosts:
+            host.stop()
+
+
+def connection(host: Host) -> dict[str, Any]:
+    """Return the inventory data by which a host is reached."""
+    return {
+        "ssh_hostname": host.address,
+        "ssh_port": host.port,
+        "ssh_user": "root",
+        "ssh_key": str(host.user_key),
+        "ssh_known_hosts_file": str(host.known_hosts),
+    }
+
+
+def commands(hosts: Sequence[Host], runs: Sequence[Run]) -> tuple[tuple[int, ...], ...]:
+    """Count for each run the commands that each host's sshd was given while it lasted."""
+    since = int(min(run.started for run in runs))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        logs = list(pool.map(lambda host: _sessions(host, since), hosts))
+    return tuple(
+        tuple(sum(run.started <= moment <= run.ended for moment in log) for log in logs)
+        for run in runs
+    )
+
+
+def _sessions(host: Host, since: int) -> list[float]:
+    """When the host was given commands, in seconds since the epoch; its clock is ours."""
+    printed = host.run(_SESSIONS.format(since=since)).stdout
+    entries = map(json.loads, printed.splitlines())
+    return [
+        # When sshd said it, not when the journal heard it.
+        int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6
+        for entry in entries
+        if str(entry["MESSAGE"]).startswith("Starting session")
+    ]
+
+
+def mark(host: Host) -> None:
+    """Let `new_files` count from now on."""
+    # A file of the same clock tick would not be newer.
+    host.run(f"touch {_MARKER}; sleep 0.1")
+
+
+def new_files(host: Host) -> list[str]:
+    """Return what was written or made on the host's disk since `mark`, by a search for it."""
+    return sorted(host.run(_NEW_FILES).stdout.split("\n")[:-1])
+
+
+def snapshots(host: Host) -> int:
+    """Count the snapshots that the host keeps."""
+    return int(host.run("ls /var/lib/optimizer/snapshots | wc -l").stdout)

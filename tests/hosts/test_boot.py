@@ -1,0 +1,68 @@
+"""What the next boot makes of a change, and of files that say something else."""
+
+from __future__ import annotations
+
+from testbed.host import Host
+from tests.hosts.arranged import arranged, value, with_file
+from tests.hosts.conftest import MakeController
+from tests.hosts.controller import SMALL
+from tests.hosts.lab import Lab
+
+RETRIES = "system.sysctl.net.ipv4.tcp_retries2"
+RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
+LATER = "/etc/sysctl.d/99-zzz-local.conf"
+
+
+def test_a_confirmed_change_survives_a_reboot_and_is_rolled_back_after_it(
+    host: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(host)
+    one.apply("--profile", SMALL).expect(0)
+    applied = lab.changes(host.name)
+    host.reboot()
+    again = {key: change for key, change in lab.changes(host.name).items()}
+    assert again == applied
+    assert one.verify().expect(0).host(host.name)["state"] == "match"
+    one.rollback().expect(0)
+    host.reboot()
+    assert lab.changes(host.name) == {}
+
+
+def test_a_file_that_wins_over_ours_at_boot_is_named_with_its_line(
+    trixie: Host, controller: MakeController
+) -> None:
+    one = controller(trixie)
+    with with_file(trixie, LATER, "# ours wins? no\n\nnet.ipv4.tcp_retries2 = 5\n"):
+        planned = one.plan("--profile", SMALL).expect(0).host("trixie")
+        change = next(each for each in planned["changes"] if each["tunable"] == RETRIES)
+        assert (change["boot_before"], change["source"]) == ("5", f"{LATER}:3")
+        assert any(f"{LATER}:3 is read after our file" in note for note in planned["notes"])
+        one.apply("--profile", SMALL).expect(0)
+        (drift,) = one.verify().expect(2).host("trixie")["drift"]
+        assert (drift["tunable"], drift["live"], drift["boot"]) == (RETRIES, "8", "5")
+        assert drift["source"] == f"{LATER}:3"
+        # And so it is.
+        trixie.reboot()
+        assert value(trixie, RETRIES_PATH) == "5"
+    trixie.run(f"echo 8 >{RETRIES_PATH}")
+    one.rollback().expect(0)
+
+
+def test_etc_sysctl_conf_does_not_win_over_ours_at_boot(
+    bookworm: Host, controller: MakeController
+) -> None:
+    one = controller(bookworm)
+    keep = "cp -p /etc/sysctl.conf /etc/sysctl.conf.kept"
+    line = "echo 'net.ipv4.tcp_retries2=5' >>/etc/sysctl.conf && sysctl -q --system"
+    with arranged(bookworm, f"{keep} && {line}", "mv /etc/sysctl.conf.kept /etc/sysctl.conf"):
+        planned = one.plan("--profile", SMALL).expect(0).host("bookworm")
+        change = next(each for each in planned["changes"] if each["tunable"] == RETRIES)
+        assert (change["before"], change["boot_before"]) == ("5", "5")
+        assert any("`sysctl --system` reads it last" in note for note in planned["notes"])
+        one.apply("--profile", SMALL).expect(0)
+        bookworm.reboot()
+        assert value(bookworm, RETRIES_PATH) == "8"
+        assert one.verify().expect(0).host("bookworm")["state"] == "match"
+        one.rollback().expect(0)
+        assert value(bookworm, RETRIES_PATH) == "5"
+    bookworm.run(f"echo 15 >{RETRIES_PATH}")

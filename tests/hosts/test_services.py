@@ -1,0 +1,98 @@
+"""Log sets and limits of services: checked before they are kept, and put back when they fail."""
+
+from __future__ import annotations
+
+from testbed.host import Host
+from tests.hosts.arranged import arranged, restarted_unit, with_file
+from tests.hosts.conftest import MakeController
+from tests.hosts.controller import SMALL
+from tests.hosts.lab import Lab
+
+LOG_SET = "system.logrotate.app={paths: [/var/log/app/*.log], su: root adm, postrotate: 'kill -HUP 1'}"
+STANZA = "/etc/logrotate.d/optimizer-app"
+CRON = "system.unit.cron.service.LimitNOFILE"
+LIMITS = "grep 'open files' /proc/$(systemctl show -P MainPID cron.service)/limits"
+FRAGILE = """
+[Service]
+ExecStart=/bin/sh -c '[ $(ulimit -n) -ge 2000 ] || exit 1; exec sleep infinity'
+"""
+MAKE_LOGS = "mkdir /var/log/app && echo one >/var/log/app/one.log"
+
+
+def test_a_log_set_is_written_and_logrotate_finds_no_fault_with_it(
+    host: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(host)
+    with arranged(host, MAKE_LOGS, "rm -r /var/log/app"):
+        one.apply("--profile", SMALL, "--set", LOG_SET).expect(0)
+        text = host.run(f"cat {STANZA}").stdout
+        for word in (
+            *("maxsize 100M", "maxage 30", "compress", "delaycompress", "missingok"),
+            *("notifempty", "sharedscripts", "su root adm", "kill -HUP 1 || true"),
+        ):
+            assert word in text
+        said = host.run("logrotate --debug /etc/logrotate.conf 2>&1").stdout
+        assert "error" not in said
+        assert "/var/log/app/one.log" in said
+        one.rollback().expect(0)
+    assert lab.changes(host.name) == {}
+
+
+def test_a_log_set_that_collides_with_another_is_refused_by_logrotate_and_taken_back(
+    host: Host, controller: MakeController, lab: Lab
+) -> None:
+    theirs = with_file(host, "/etc/logrotate.d/app", "/var/log/app/*.log { weekly }\n")
+    with theirs, arranged(host, MAKE_LOGS, "rm -r /var/log/app"):
+        outcome = controller(host).apply("--profile", SMALL, "--set", LOG_SET).expect(3)
+        assert outcome.host(host.name)["state"] == "restored"
+        assert "duplicate log entry" in outcome.said
+    assert lab.changes(host.name) == {}
+
+
+def test_a_log_set_for_a_directory_that_is_not_there_is_left_out_with_the_reason(
+    trixie: Host, controller: MakeController
+) -> None:
+    planned = controller(trixie).plan("--profile", SMALL, "--set", LOG_SET).expect(0)
+    reasons = {one["tunable"]: one["reason"] for one in planned.host("trixie")["not_applicable"]}
+    assert reasons == {"system.logrotate.app": "there is no directory /var/log/app"}
+
+
+def test_a_limit_waits_for_a_restart_that_was_not_allowed(
+    trixie: Host, controller: MakeController
+) -> None:
+    one = controller(trixie)
+    before = trixie.run(LIMITS).stdout
+    process = trixie.run("systemctl show -P MainPID cron").stdout
+    outcome = one.apply("--profile", SMALL, "--set", f"{CRON}=4096").expect(0)
+    assert [change["tunable"] for change in outcome.host("trixie")["pending"]] == [CRON]
+    assert trixie.run(LIMITS).stdout == before
+    assert trixie.run("systemctl show -P MainPID cron").stdout == process
+    assert trixie.run("systemctl show -P LimitNOFILE cron").stdout == "4096\n"
+    one.rollback().expect(0)
+
+
+def test_a_limit_is_in_force_after_a_restart_that_was_allowed_and_rolled_back_with_another(
+    host: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(host)
+    before = host.run(LIMITS).stdout
+    words = ("--profile", SMALL, "--set", f"{CRON}=4096", "--allow", "restart")
+    outcome = one.apply(*words).expect(0)
+    assert outcome.host(host.name)["pending"] == []
+    assert host.run(LIMITS).stdout.split()[3:5] == ["4096", "4096"]
+    one.rollback("--allow", "restart").expect(0)
+    assert host.run(LIMITS).stdout == before
+    assert set(lab.changes(host.name)) == {"pid cron.service"}
+
+
+def test_a_limit_that_a_service_cannot_live_with_is_taken_back_and_the_service_runs_again(
+    host: Host, controller: MakeController, lab: Lab
+) -> None:
+    with restarted_unit(host, "fragile.service", FRAGILE):
+        fragile = ("--set", "system.unit.fragile.service.LimitNOFILE=1024", "--allow", "restart")
+        outcome = controller(host).apply("--profile", SMALL, *fragile).expect(3)
+        assert outcome.host(host.name)["state"] == "restored"
+        assert "fragile.service" in str(outcome.host(host.name)["problems"])
+        assert host.run("systemctl is-active fragile.service").stdout == "active\n"
+        assert not host.run("ls /etc/systemd/system | grep fragile.*d$", check=False).stdout
+    assert lab.changes(host.name) == {}

@@ -1,0 +1,108 @@
+"""A model host on its way through several changes and back, as the use cases take it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from optimizer.app.outcomes import verdict_of
+from optimizer.host.wire import (
+    apply_program,
+    confirm_program,
+    decode_manifest,
+    encode_manifest,
+    parse_answer,
+)
+from optimizer.model.request import ProbeRequest
+from optimizer.model.snapshot import Snapshot, snapshot_id
+from optimizer.model.transaction import Step, ValueStep
+from optimizer.modules.examination import request_for
+from optimizer.modules.host_plan import plan_host
+from optimizer.planning.restoring import Undo, chain, undo
+from optimizer.resources.base import decode_blobs
+from tests.unit.factories import observed, profile, snapshot
+from tests.unit.model_host import ModelHost
+from tests.unit.model_kernel import AVAILABLE, VM
+
+_PAIRS = ("dirty_bytes", "dirty_ratio", "dirty_background_bytes", "dirty_background_ratio",
+          "overcommit_kbytes", "overcommit_ratio")  # fmt: skip
+_UNWRITABLE_ZEROS = frozenset(f"{VM}{name}" for name in _PAIRS)
+
+
+@dataclass
+class Story:
+    """A host, and the answer to the last change of it."""
+
+    host: ModelHost
+    told: str = ""
+    changes: int = 0
+    taken: list[str] = field(default_factory=list)
+
+    def apply(self, wanted: Mapping[str, object]) -> bool:
+        """Plan and apply a profile; False when there was nothing to do."""
+        asked = profile(wanted)
+        plan = plan_host("db-1", asked, observed(self.host, request_for(asked)), {}, frozenset())
+        assert plan.state == "planned", plan.error
+        if plan.steps:
+            self._carry_out(plan.steps, "apply", (), decode_blobs(plan.blobs))
+        return bool(plan.steps)
+
+    def take(self) -> None:
+        """Keep all values, as the verb snapshot does."""
+        steps = [
+            ValueStep(
+                tunable=path,
+                path=path,
+                before=text,
+                after=text,
+                write="hold",
+                restore="skip" if path in _UNWRITABLE_ZEROS and text == "0" else "set",
+            )
+            for path, text in self.host.kernel.values().items()
+            if path != AVAILABLE
+        ]
+        manifest = encode_manifest(self._snapshot(steps, "snapshot", ()))
+        self.host.snapshots[snapshot_id(manifest)] = manifest
+        self.taken.append(snapshot_id(manifest))
+
+    def way_back(self, to: str, *, include_foreign: bool = False) -> Undo:
+        """Plan the way back to where a snapshot was taken."""
+        seen = observed(self.host, ProbeRequest(snapshots=True))
+        snapshots = {name: decode_manifest(text) for name, text in seen.snapshots.items()}
+        return undo(chain(snapshots, to, "db-1"), seen, include_foreign=include_foreign)
+
+    def roll_back(self, to: str, *, include_foreign: bool = False) -> Undo:
+        """Go back to where a snapshot was taken."""
+        way = self.way_back(to, include_foreign=include_foreign)
+        if way.steps:
+            self._carry_out(way.steps, "rollback", way.undoes, self.host.blobs)
+        return way
+
+    def _carry_out(
+        self,
+        steps: Sequence[Step],
+        kind: Literal["apply", "rollback"],
+        undoes: tuple[str, ...],
+        blobs: Mapping[str, bytes],
+    ) -> None:
+        change = self._snapshot(steps, kind, undoes, blobs)
+        self.told = self.host.answer(apply_program(change, 60))
+        assert verdict_of(parse_answer(self.told)) == "applied", self.told
+        self.told = self.host.answer(confirm_program(change.run, ProbeRequest()))
+        assert verdict_of(parse_answer(self.told)) == "confirmed", self.told
+        self.taken.append(snapshot_id(encode_manifest(change)))
+
+    def _snapshot(
+        self,
+        steps: Sequence[Step],
+        kind: Literal["apply", "rollback", "snapshot"],
+        undoes: tuple[str, ...],
+        blobs: Mapping[str, bytes] | None = None,
+    ) -> Snapshot:
+        self.changes += 1
+        created = f"2026-11-21T10:15:{self.changes:02}.000000Z"
+        run = f"r-20261121-1015{self.changes:02}-1a2b"
+        return snapshot(
+            steps, kind=kind, created=created, run=run, undoes=undoes, blobs=blobs or {}
+        )

@@ -1,0 +1,384 @@
+"""The way back: exact over any chain of changes, and it keeps what is somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from optimizer.model.errors import UnknownSnapshot
+from optimizer.model.snapshot import Snapshot
+from optimizer.model.transaction import (
+    ActionStep,
+    DirectoryStep,
+    FileRef,
+    FileStep,
+    LinkStep,
+    ModuleStep,
+    Step,
+    ValueStep,
+)
+from optimizer.planning.restoring import chain, expected, in_effect, undo
+from optimizer.resources import sysctl
+from tests.unit.factories import file_state, observation, snapshot
+from tests.unit.model_host import ModelHost, StoredFile
+from tests.unit.model_kernel import AVAILABLE, IPV4, KERNEL, THP, VM, ModelKernel
+from tests.unit.story import Story
+from tests.unit.strategies import EARLIER, change, hosts, wishes
+
+SWAPPINESS = "system.sysctl.vm.swappiness"
+PROFILES = st.lists(wishes(), min_size=1, max_size=3)
+Wished = list[dict[str, object]]
+
+
+@settings(max_examples=40)
+@given(host=hosts(), wished=PROFILES, data=st.data())
+def test_a_rollback_brings_back_exactly_what_was_there(
+    host: ModelHost, wished: Wished, data: st.DataObject
+) -> None:
+    story = Story(host)
+    starts = []
+    for wanted in wished:
+        before = host.state()
+        if story.apply(wanted):
+            starts.append(before)
+    assume(starts)
+    back = data.draw(st.integers(0, len(starts) - 1), label="back over how many")
+    applied = host.state()
+    way = story.roll_back(story.taken[back])
+    assert way.foreign == ()
+    assert host.state() == starts[back]
+    assert story.way_back(story.taken[back]).steps == ()
+    story.roll_back(story.taken[-1])
+    assert host.state() == applied
+
+
+@settings(max_examples=40)
+@given(
+    host=hosts(),
+    wished=PROFILES,
+    writes=st.lists(st.sampled_from(EARLIER), min_size=1, max_size=4, unique=True),
+)
+def test_what_somebody_changed_since_is_named_and_kept(
+    host: ModelHost, wished: Wished, writes: list[tuple[str, str]]
+) -> None:
+    story = Story(host)
+    start = host.kernel.values()
+    assume(any([story.apply(wanted) for wanted in wished]))
+    applied = host.kernel.values()
+    change(host, writes)
+    found = host.kernel.values()
+    way = story.roll_back(story.taken[0])
+    after = host.kernel.values()
+    named = {one.name.partition("[")[0] for one in way.foreign}
+    for path, text in found.items():
+        is_foreign = text not in (applied[path], start[path])
+        if is_foreign and applied[path] != start[path]:
+            assert tunable_of(path) in named
+        # Nothing is lost: a foreign value stays, all others are as they were or stay too.
+        assert after[path] == text if is_foreign else after[path] in (start[path], text)
+
+
+@settings(max_examples=40)
+@given(
+    host=hosts(),
+    wished=PROFILES,
+    writes=st.lists(st.sampled_from(EARLIER), min_size=1, max_size=4, unique=True),
+)
+def test_all_of_it_goes_back_when_that_is_asked_for(
+    host: ModelHost, wished: Wished, writes: list[tuple[str, str]]
+) -> None:
+    story = Story(host)
+    story.take()
+    start = host.kernel.values()
+    for wanted in wished:
+        story.apply(wanted)
+    change(host, writes)
+    story.roll_back(story.taken[0], include_foreign=True)
+    assert without_offers(host.kernel.values()) == without_offers(start)
+
+
+@settings(max_examples=30)
+@given(host=hosts(), wished=PROFILES)
+def test_a_kept_snapshot_is_a_place_to_go_back_to(host: ModelHost, wished: Wished) -> None:
+    story = Story(host)
+    story.take()
+    start = host.kernel.values()
+    assume(any([story.apply(wanted) for wanted in wished]))
+    assert story.roll_back(story.taken[0]).foreign == ()
+    assert without_offers(host.kernel.values()) == without_offers(start)
+
+
+def without_offers(values: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what a loaded module offers; nobody can write it."""
+    return {path: text for path, text in values.items() if path != AVAILABLE}
+
+
+def tunable_of(path: str) -> str:
+    special = {
+        THP: "system.thp.enabled",
+        "/sys/block/vda/queue/scheduler": "system.block.scheduler",
+        "/sys/block/vda/queue/nr_requests": "system.block.nr_requests",
+    }
+    key = path.removeprefix("/proc/sys/").replace("/", ".")
+    return special.get(path, f"system.sysctl.{key}")
+
+
+def test_kernels_that_forget_a_switch_when_it_is_read_come_back_too() -> None:
+    """Before Linux 6.8, reading a detector's switch while all are off also turned it off."""
+    story = Story(ModelHost(ModelKernel(syncs_watchdog=True)))
+    start = story.host.state()
+    off = {"system.sysctl.kernel.soft_watchdog": 0, "system.sysctl.kernel.nmi_watchdog": 0}
+    story.apply(off)
+    assert story.host.kernel.read(f"{KERNEL}watchdog") == "0"
+    story.roll_back("last")
+    assert story.host.state() == start
+
+
+def test_half_of_a_pair_is_not_put_back() -> None:
+    story = Story(ModelHost())
+    story.apply({"system.sysctl.vm.dirty_bytes": 8192, SWAPPINESS: 1})
+    change(story.host, [(f"{VM}dirty_bytes", "16384")])
+    way = story.roll_back("last")
+    assert [one.name for one in way.foreign] == ["system.sysctl.vm.dirty_bytes"]
+    kept = {name: story.host.kernel.read(f"{VM}{name}") for name in ("dirty_bytes", "dirty_ratio")}
+    assert kept == {"dirty_bytes": "16384", "dirty_ratio": "0"}
+    assert story.host.kernel.read(f"{VM}swappiness") == "60"
+
+
+def test_half_of_a_pair_is_not_put_back_after_a_rollback_either() -> None:
+    """A rollback writes the other one of the pair, and whoever undoes it has to know."""
+    story = Story(ModelHost())
+    story.apply({"system.sysctl.vm.dirty_bytes": 8192, SWAPPINESS: 1})
+    story.roll_back("last")
+    change(story.host, [(f"{VM}swappiness", "33")])
+    story.roll_back(story.taken[-1])
+    values = story.host.kernel.values()
+    found = [values[f"{VM}{name}"] for name in ("dirty_bytes", "dirty_ratio", "swappiness")]
+    assert found == ["8192", "0", "33"]
+
+
+def test_a_value_that_a_write_back_resets_is_held() -> None:
+    story = Story(ModelHost())
+    story.apply({"system.thp.enabled": "never"})
+    change(story.host, [(f"{VM}min_free_kbytes", "99999")])
+    story.roll_back("last")
+    assert story.host.kernel.read(THP) == "madvise"
+    assert story.host.kernel.read(f"{VM}min_free_kbytes") == "99999"
+
+
+def test_what_came_with_a_partner_is_written_alone_when_the_partner_is_back_already() -> None:
+    story = Story(ModelHost())
+    story.apply({"system.sysctl.net.ipv4.tcp_congestion_control": "bbr"})
+    change(story.host, [(f"{IPV4}tcp_congestion_control", "cubic")])
+    [back] = [step for step in story.way_back("last").steps
+              if isinstance(step, ValueStep) and step.write == "set"]  # fmt: skip
+    assert (back.after, back.restore) == ("reno cubic", "set")
+
+
+def test_our_file_is_back_with_its_bytes_mode_and_owner() -> None:
+    host = ModelHost()
+    own = StoredFile(b"vm.swappiness = 5\n\n", mode="640", owner="0:4")
+    host.files[sysctl.FILE] = own
+    story = Story(host)
+    story.apply({SWAPPINESS: 1})
+    assert host.files[sysctl.FILE] != own
+    story.roll_back("last")
+    assert host.files[sysctl.FILE] == own
+
+
+def test_a_file_that_was_edited_since_is_kept() -> None:
+    story = Story(ModelHost())
+    story.apply({SWAPPINESS: 1})
+    edited = StoredFile(b"vm.swappiness = 2\n")
+    story.host.files[sysctl.FILE] = edited
+    way = story.roll_back("last")
+    assert [one.name for one in way.foreign] == [sysctl.FILE]
+    assert story.host.files[sysctl.FILE] == edited
+    assert story.host.kernel.read(f"{VM}swappiness") == "60"
+
+
+def test_a_directory_with_somebody_elses_file_stays() -> None:
+    story = Story(ModelHost())
+    story.apply({"system.thp.enabled": "never"})
+    story.host.files["/etc/systemd/system/own.service"] = StoredFile(b"")
+    story.roll_back("last")
+    assert "/etc/systemd/system" in story.host.directories
+    assert "/etc/systemd/system/multi-user.target.wants" not in story.host.directories
+
+
+# One kind of step at a time; ALL is before -> after, HERE what a host has then.
+VALUE = ValueStep(tunable="t", path="/v", before="1", after="2")
+OLD = file_state(b"old")
+NEW = file_state(b"new", mode="600", owner="1:1")
+OLD_REF = FileRef(sha256=OLD.sha256, mode=OLD.mode, owner=OLD.owner)
+NEW_REF = FileRef(sha256=NEW.sha256, mode=NEW.mode, owner=NEW.owner)
+
+
+@pytest.mark.parametrize(
+    ("step", "here", "back"),
+    [
+        (VALUE, {"values": {"/v": "2"}}, VALUE.model_copy(update={"before": "2", "after": "1"})),
+        (
+            FileStep(path="/f", before=OLD_REF, after=NEW_REF),
+            {"files": {"/f": NEW}},
+            FileStep(path="/f", before=NEW_REF, after=OLD_REF),
+        ),
+        (
+            FileStep(path="/f", before=None, after=NEW_REF),
+            {"files": {"/f": NEW}},
+            FileStep(path="/f", before=NEW_REF, after=None),
+        ),
+        (
+            FileStep(path="/f", before=OLD_REF, after=None),
+            {},
+            FileStep(path="/f", before=None, after=OLD_REF),
+        ),
+        (
+            LinkStep(path="/l", before="/a", after="/b"),
+            {"links": {"/l": "/b"}},
+            LinkStep(path="/l", before="/b", after="/a"),
+        ),
+        (
+            DirectoryStep(path="/d"),
+            {"directories": frozenset({"/d"})},
+            DirectoryStep(path="/d", is_present=False),
+        ),
+        (DirectoryStep(path="/d", is_present=False), {}, DirectoryStep(path="/d")),
+        (ModuleStep(name="m"), {}, ModuleStep(name="m", is_loaded=False)),
+        (ModuleStep(name="m", is_loaded=False), {}, ModuleStep(name="m")),
+    ],
+    ids=lambda value: value.step if hasattr(value, "step") else "",
+)
+def test_each_kind_of_step_is_turned_around(
+    step: Step, here: dict[str, object], back: Step
+) -> None:
+    values = here.pop("values", {})
+    seen = observation(values, **here)  # type: ignore[arg-type]
+    way = undo([("id", snapshot([step]))], seen, include_foreign=False)
+    assert (way.steps, way.foreign, way.undoes) == ((back,), (), ("id",))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        VALUE,
+        FileStep(path="/f", before=OLD_REF, after=NEW_REF),
+        LinkStep(path="/l", before="/a", after="/b"),
+        DirectoryStep(path="/d"),
+    ],
+    ids=lambda step: step.step,
+)
+def test_what_is_back_already_needs_no_step(step: Step) -> None:
+    seen = observation({"/v": "1"}, files={"/f": OLD}, links={"/l": "/a"})
+    way = undo([("id", snapshot([step, ActionStep(action="daemon-reload")]))], seen,
+               include_foreign=False)  # fmt: skip
+    assert (way.steps, way.foreign) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("step", "here", "name"),
+    [
+        (VALUE, {"values": {"/v": "3"}}, "t"),
+        (FileStep(path="/f", before=None, after=NEW_REF), {"files": {"/f": OLD}}, "/f"),
+        (FileStep(path="/f", before=OLD_REF, after=NEW_REF), {}, "/f"),
+        (LinkStep(path="/l", before=None, after="/b"), {"links": {"/l": "/c"}}, "/l"),
+    ],
+    ids=["value", "file", "file removed", "link"],
+)
+@pytest.mark.parametrize("include_foreign", [False, True])
+def test_a_third_state_is_foreign(
+    step: Step, here: dict[str, object], name: str, include_foreign: bool
+) -> None:
+    here = dict(here)
+    values = here.pop("values", {})
+    seen = observation(values, **here)  # type: ignore[arg-type]
+    way = undo([("id", snapshot([step]))], seen, include_foreign=include_foreign)
+    assert [one.name for one in way.foreign] == [name]
+    assert len(way.steps) == int(include_foreign)
+
+
+def test_only_bytes_mode_and_owner_together_are_the_file() -> None:
+    """A file whose mode somebody changed is somebody else's state."""
+    step = FileStep(path="/f", before=None, after=NEW_REF)
+    seen = observation(files={"/f": file_state(b"new", mode="644", owner="1:1")})
+    assert [
+        one.name for one in undo([("i", snapshot([step]))], seen, include_foreign=False).foreign
+    ]
+
+
+def test_files_count_again_and_services_are_restarted() -> None:
+    steps: list[Step] = [
+        VALUE,
+        ActionStep(action="daemon-reload"),
+        ActionStep(action="check-logrotate", argument="/f"),
+        ActionStep(action="restart-timer", argument="logrotate.timer"),
+    ]
+    way = undo([("id", snapshot(steps))], observation({"/v": "2"}), include_foreign=False)
+    actions = [step.action for step in way.steps if isinstance(step, ActionStep)]
+    assert actions == ["daemon-reload", "restart-timer"]
+
+
+def snapshots(*rows: tuple[str, str, str]) -> dict[str, Snapshot]:
+    """Make snapshots from (id, kind, ids it undoes), in the order of time."""
+    return {
+        name: snapshot([], kind=kind, undoes=tuple(undoes.split()), created=f"2026-11-21T{at:02}")
+        for at, (name, kind, undoes) in enumerate(rows)
+    }
+
+
+A, B = ("a1", "apply", ""), ("b1", "apply", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "standing"),
+    [
+        ((A, B), ["a1", "b1"]),
+        ((A, ("r1", "rollback", "a1")), ["r1"]),
+        ((A, ("r1", "rollback", "a1"), ("r2", "rollback", "r1")), ["a1", "r2"]),
+        ((A, ("r1", "rollback", "a1"), B), ["r1", "b1"]),
+        ((A, B, ("r1", "rollback", "a1 b1"), ("r2", "rollback", "r1")), ["a1", "b1", "r2"]),
+    ],
+)
+def test_what_was_rolled_back_is_not_in_effect(
+    rows: tuple[tuple[str, str, str], ...], standing: list[str]
+) -> None:
+    assert [name for name, _ in in_effect(snapshots(*rows))] == standing
+
+
+@pytest.mark.parametrize(
+    ("to", "back"),
+    [
+        ("last", ["b1"]),
+        ("a", ["a1", "s1", "b1"]),
+        ("s1", ["s1", "b1"]),
+    ],
+)
+def test_going_back_takes_back_everything_since(to: str, back: list[str]) -> None:
+    taken = snapshots(A, ("s1", "snapshot", ""), B)
+    assert [name for name, _ in chain(taken, to, "db-1")] == back
+
+
+def test_last_is_the_newest_apply_that_is_still_in_effect() -> None:
+    taken = snapshots(A, B, ("r1", "rollback", "b1"))
+    assert [name for name, _ in chain(taken, "last", "db-1")] == ["a1", "b1", "r1"]
+
+
+@pytest.mark.parametrize("to", ["c", "", "last"])
+def test_a_snapshot_that_is_not_one_is_refused(to: str) -> None:
+    taken = {} if to == "last" else snapshots(A, B)
+    with pytest.raises(UnknownSnapshot, match="db-1 has no snapshot"):
+        chain(taken, to, "db-1")
+
+
+def test_the_newest_change_in_effect_says_what_is_expected() -> None:
+    first = snapshot([VALUE, DirectoryStep(path="/d")], created="1")
+    second = snapshot([VALUE.model_copy(update={"before": "2", "after": "3"})], created="2")
+    assert expected({"a1": first, "b1": second}) == {
+        "value /v": second.steps[0],
+        "directory /d": first.steps[1],
+    }
+    undone = snapshot([], kind="rollback", undoes=("b1",), created="3")
+    assert expected({"a1": first, "b1": second, "r1": undone})["value /v"] == VALUE
