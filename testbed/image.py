@@ -54,6 +54,11 @@ def image(tree: Tree) -> Image:
     return Image(home / "disk.raw", home / "vmlinuz", home / "initrd.img")
 
 
+def remove() -> None:
+    """Delete all images of the cache.  No machine may be running."""
+    cached.remove("images")
+
+
 def copy(source: Image, target: Path, identity: Mapping[str, File]) -> None:
     """Make the disk `target` of one host: a copy of the image with the host's own files."""
     run(["cp", "--reflink=auto", "--sparse=always", str(source.disk), str(target)])

@@ -75,16 +75,19 @@ def take() -> Slot:
     raise TestbedError("no free subnet for test hosts: see `ip route` and OPTIMIZER_TESTBED_NET")
 
 
-def sweep_all() -> None:
-    """Remove what processes that were killed have left behind; running hosts are not touched."""
+def sweep_all() -> list[int]:
+    """Remove what processes that were killed have left behind; the numbers still held by others."""
+    held = []
     for path in sorted(LOCKS.glob("[0-9]*.lock")):
         lock = try_lock(path)
         if lock is None:
+            held.append(int(path.stem))
             continue
         former = path.read_text().strip()
         _sweep(int(path.stem), Path(former) if former else None)
         path.write_text("")
         os.close(lock)
+    return held
 
 
 def _subnet(number: int) -> ipaddress.IPv4Network:

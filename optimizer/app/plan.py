@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from optimizer.app.choosing import profile_of_each, reference
-from optimizer.app.probing import Failure, probe
+from optimizer.app.choosing import reference
+from optimizer.app.looking import Look, look_at
+from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.model.fleet import Fleet
-from optimizer.model.observation import Observation
 from optimizer.model.plan import HostPlan, Plan
-from optimizer.model.profile import Profile
 from optimizer.model.tunable import Effect
-from optimizer.modules.examination import request_for
 from optimizer.modules.host_plan import plan_host, refused
 
 
@@ -23,26 +19,19 @@ def plan(
     progress: Progress = SILENCE,
 ) -> Plan:
     """Compare every host with its profile; one remote command per host."""
-    chosen = profile_of_each(fleet, request)
-    seen = probe(fleet, {name: request_for(one) for name, one in chosen.items()}, progress)
-    pins = {target.name: target.pins for target in fleet.targets()}
-    hosts = tuple(
-        _host(name, profile, seen[name], pins[name], allow) for name, profile in chosen.items()
+    looks = look_at(fleet, request, progress)
+    made = Plan(
+        profile=reference(look.profile for look in looks),
+        allow=tuple(sorted(allow)),
+        hosts=tuple(_host(look, allow) for look in looks),
     )
-    made = Plan(profile=reference(chosen.values()), allow=tuple(sorted(allow)), hosts=hosts)
     return made.sealed()
 
 
-def _host(
-    name: str,
-    profile: Profile,
-    seen: Observation | Failure,
-    pins: Mapping[str, str],
-    allow: frozenset[Effect],
-) -> HostPlan:
-    if isinstance(seen, Failure):
-        return unusable(name, seen)
-    return plan_host(name, profile, seen, pins, allow)
+def _host(look: Look, allow: frozenset[Effect]) -> HostPlan:
+    if isinstance(look.seen, Failure):
+        return unusable(look.name, look.seen)
+    return plan_host(look.name, look.profile, look.seen, look.pins, allow)
 
 
 def unusable(name: str, failure: Failure) -> HostPlan:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from optimizer.app.choosing import profile_of_each, reference
-from optimizer.app.probing import Failure, probe
+from optimizer.app.choosing import reference
+from optimizer.app.looking import Look, look_at
+from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.model.fleet import Fleet
-from optimizer.model.observation import Observation
 from optimizer.model.plan import Skipped
-from optimizer.model.profile import Profile
 from optimizer.model.result import HostScore, ScoreResult
-from optimizer.modules.examination import examine, request_for
+from optimizer.modules.examination import examine
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.scoring import conformance
 from optimizer.scoring.health import system_health
@@ -20,19 +17,16 @@ from optimizer.scoring.health import system_health
 
 def score(fleet: Fleet, request: ProfileRequest, progress: Progress = SILENCE) -> ScoreResult:
     """Score every host; one remote command per host."""
-    chosen = profile_of_each(fleet, request)
-    seen = probe(fleet, {name: request_for(one) for name, one in chosen.items()}, progress)
-    pins = {target.name: target.pins for target in fleet.targets()}
-    hosts = tuple(_score(name, profile, seen[name], pins[name]) for name, profile in chosen.items())
-    return ScoreResult(profile=reference(chosen.values()), hosts=hosts)
+    looks = look_at(fleet, request, progress)
+    hosts = tuple(map(_score, looks))
+    return ScoreResult(profile=reference(look.profile for look in looks), hosts=hosts)
 
 
-def _score(
-    name: str, profile: Profile, seen: Observation | Failure, pins: Mapping[str, str]
-) -> HostScore:
+def _score(look: Look) -> HostScore:
+    name, seen = look.name, look.seen
     if isinstance(seen, Failure):
         return HostScore(name=name, state="unreachable", error=seen.error)
-    verdicts = examine(profile, seen, pins)
+    verdicts = examine(look.profile, seen, look.pins)
     points = conformance.now(verdicts)
     health = system_health(seen.facts)
     band = conformance.status_of(points)

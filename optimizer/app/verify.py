@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from optimizer.app.choosing import profile_of_each, reference
+from optimizer.app.choosing import reference
+from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.app.taken import snapshots_of
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import ProfileRef, Skipped
-from optimizer.model.profile import Profile
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
 from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep
-from optimizer.modules.examination import examine, request_for
+from optimizer.modules.examination import examine
 from optimizer.modules.notes import notes_for
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.restoring import expected, in_effect
@@ -29,21 +27,16 @@ def verify(
     """Compare hosts with their profile, or without a request with what was last applied."""
     if request is None:
         return _against_applied(fleet, progress)
-    chosen = profile_of_each(fleet, request)
-    seen = probe(fleet, {name: request_for(one) for name, one in chosen.items()}, progress)
-    pins = {target.name: target.pins for target in fleet.targets()}
-    hosts = tuple(
-        _against_profile(name, profile, seen[name], pins[name]) for name, profile in chosen.items()
-    )
-    return VerifyResult(profile=reference(chosen.values()), hosts=hosts)
+    looks = look_at(fleet, request, progress)
+    hosts = tuple(map(_against_profile, looks))
+    return VerifyResult(profile=reference(look.profile for look in looks), hosts=hosts)
 
 
-def _against_profile(
-    name: str, profile: Profile, seen: Observation | Failure, pins: Mapping[str, str]
-) -> HostVerdict:
+def _against_profile(look: Look) -> HostVerdict:
+    name, seen = look.name, look.seen
     if isinstance(seen, Failure):
         return HostVerdict(name=name, state="unreachable", error=seen.error)
-    verdicts = examine(profile, seen, pins)
+    verdicts = examine(look.profile, seen, look.pins)
     drift = tuple(_drift(one) for one in verdicts if one.status is Status.DRIFT)
     unknown = tuple(
         Skipped(tunable=one.reading.id, reason=one.reason)

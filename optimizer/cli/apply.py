@@ -92,7 +92,7 @@ def _apply_saved(arguments: ApplyArguments, path: Path) -> Answer:
         what = f"{path} is a saved plan: --profile, --only, --skip and --set cannot change it."
         raise UsageError(what=what, hint="Make a new plan: optimizer plan INVENTORY -o FILE")
     consent.require(arguments, "apply")
-    from optimizer.app.apply import load_plan
+    from optimizer.app.saved import load_plan
     from optimizer.engine.fleet import open_fleet
 
     plan = load_plan(path)

@@ -33,7 +33,7 @@ def command(arguments: ConfirmArguments) -> Answer:
     Hosts that wait are checked, their safety timer is stopped, and the change lasts. A host
     whose time is over has restored itself.
     """
-    from optimizer.app.apply import confirm
+    from optimizer.app.confirm import confirm
     from optimizer.cli.consent import changing
     from optimizer.engine.fleet import open_fleet
     from optimizer.views import apply as view

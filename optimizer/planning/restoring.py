@@ -92,9 +92,13 @@ class _Span:
     def add(self, step: Step) -> None:
         """Add a later step on the same resource."""
         self.last = step
-        if isinstance(step, ValueStep):
-            self.by_partner |= {step.after} if step.write == "follow" else set()
-            self.by_partner |= {step.before} if step.restore == "skip" else set()
+        if not isinstance(step, ValueStep):
+            return
+        # A value that stayed as it was did not come with anything; zero of a pair always does.
+        if step.write == "follow" and (step.before != step.after or step.after == "0"):
+            self.by_partner.add(step.after)
+        if step.restore == "skip":
+            self.by_partner.add(step.before)
 
 
 def undo(

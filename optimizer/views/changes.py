@@ -22,7 +22,8 @@ _ALLOWED = {
 
 def short(tunable: str) -> str:
     """Return a tunable's id without its module, for lists that stand under the module."""
-    return tunable.partition(".")[2] or tunable
+    is_path = tunable.startswith("/")
+    return tunable if is_path else tunable.partition(".")[2] or tunable
 
 
 def flag(change: Change) -> str:

@@ -56,8 +56,9 @@ def _heading(group: list[HostVerdict], look: Look) -> list[str]:
     state = group[0].state
     number = f" ({count(len(group), 'host')})" if len(group) > 1 else ""
     error = f": {group[0].error}" if group[0].error else ""
-    hosts = fold(host.name for host in group)
-    return wrap(f"{_SYMBOLS[state]} {hosts}{number}   {_WORDS[state]}{error}", look, "    ", "")
+    applied = f" from {group[0].applied}" if state == "drift" and group[0].applied else ""
+    head = f"{_SYMBOLS[state]} {fold(host.name for host in group)}{number}"
+    return wrap(f"{head}   {_WORDS[state]}{applied}{error}", look, "    ", "")
 
 
 def _details(group: list[HostVerdict], look: Look) -> list[str]:
@@ -77,15 +78,29 @@ def _drift(found: Iterable[Drift], symbol: str, look: Look) -> list[str]:
         Row(
             symbol=symbol,
             name=changes.short(drift.tunable),
-            before=f"{shown(drift.live)}, expected {shown(drift.expected)}",
-            remarks=_remarks(drift),
+            before=f"{_found(drift)}, expected {_text(drift, drift.expected)}",
+            remarks=() if _is_file(drift) else _remarks(drift),
         )
         for drift in drifts
     ]
     modules: dict[str, list[str]] = {}
     for drift, lines in zip(drifts, align(rows, look), strict=True):
-        modules.setdefault(drift.tunable.partition(".")[0], []).extend(lines)
+        module = "files" if _is_file(drift) else drift.tunable.partition(".")[0]
+        modules.setdefault(module, []).extend(lines)
     return [line for name, lines in modules.items() for line in (f"  {name}", *lines)]
+
+
+def _is_file(drift: Drift) -> bool:
+    return drift.tunable.startswith("/")
+
+
+def _found(drift: Drift) -> str:
+    """Return what is there: a file counts at boot, a value now."""
+    return _text(drift, drift.boot if _is_file(drift) else drift.live)
+
+
+def _text(drift: Drift, value: str | None) -> str:
+    return "no file" if value is None and _is_file(drift) else shown(value)
 
 
 def _remarks(drift: Drift) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    from optimizer.app.apply import load_plan
+    from optimizer.app.saved import load_plan
 
     made = World()
     parts: dict[str, dict[str, Callable[..., Any]]] = {

@@ -344,6 +344,7 @@ VERIFIED = VerifyResult(
         HostVerdict(
             name="web-041",
             state="drift",
+            applied="hft 3, run r-0193",
             checked=64,
             drift=(
                 Drift(
@@ -355,6 +356,13 @@ VERIFIED = VerifyResult(
                 ),
                 Drift(tunable="system.thp.enabled", expected="never", live="always", boot="never"),
                 Drift(tunable="system.thp.defrag", expected="never", live="never", boot=None),
+                Drift(
+                    tunable="/etc/sysctl.d/99-zz-optimizer.conf",
+                    expected="4f1c9a27d3b0 644 0:0",
+                    live=None,
+                    boot=None,
+                    source="/etc/sysctl.d/99-zz-optimizer.conf",
+                ),
             ),
             pending=(Drift(tunable="redis.tcp-backlog", expected="4096", live="511", boot="4096"),),
             notes=("tuned is running and may write the same values again",),

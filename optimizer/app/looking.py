@@ -1,0 +1,32 @@
+"""A first look at every host of a fleet, with the profile it should follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optimizer.app.choosing import profile_of_each
+from optimizer.app.probing import Failure, probe
+from optimizer.app.requests import ProfileRequest, Progress
+from optimizer.model.fleet import Fleet
+from optimizer.model.observation import Observation
+from optimizer.model.profile import Profile
+from optimizer.modules.examination import request_for
+
+
+@dataclass(frozen=True)
+class Look:
+    """One host: its profile, what was seen of it, and what the operator wants left alone."""
+
+    name: str
+    profile: Profile
+    seen: Observation | Failure
+    pins: Mapping[str, str]
+
+
+def look_at(fleet: Fleet, request: ProfileRequest, progress: Progress) -> tuple[Look, ...]:
+    """Probe every host for what its profile names; one remote command per host."""
+    chosen = profile_of_each(fleet, request)
+    seen = probe(fleet, {name: request_for(one) for name, one in chosen.items()}, progress)
+    pins = {target.name: target.pins for target in fleet.targets()}
+    return tuple(Look(name, chosen[name], seen[name], pins[name]) for name in chosen)
