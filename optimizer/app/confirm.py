@@ -43,7 +43,7 @@ def _outcome(name: str, reply: Reply, commands: int) -> HostOutcome:
     state = _STATES.get(word, "refused") if reply.is_reached else "unreachable"
     return HostOutcome(
         name=name,
-        state=state,  # type: ignore[arg-type]
+        state=state,
         snapshot="".join(_said("snapshot", answers)),
         problems=tuple(problems),
         notes=notes_of(answers),
