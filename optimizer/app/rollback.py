@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from optimizer import catalog
 from optimizer.app.plan import unusable
-from optimizer.app.probing import Failure, probe
+from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, Progress
-from optimizer.app.taken import refuse_damaged, snapshots_of
+from optimizer.app.taken import probe_taken, refuse_damaged, snapshots_of
 from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
@@ -24,7 +24,7 @@ def plan_rollback(
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    seen = probe(fleet, dict.fromkeys(names, ProbeRequest(snapshots=True)), progress)
+    seen = probe_taken(fleet, ProbeRequest(), progress)
     hosts = tuple(_host(name, seen[name], to, include_foreign) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
     return Plan(kind="rollback", profile=reference, hosts=hosts).sealed()

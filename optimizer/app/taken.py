@@ -4,11 +4,42 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from optimizer.app.probing import Failure, probe
+from optimizer.app.requests import Progress
 from optimizer.host.wire import GarbledAnswer, decode_manifest
 from optimizer.model.errors import DamagedSnapshot, OptimizerError
+from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
+from optimizer.model.request import ProbeRequest, join
 from optimizer.model.snapshot import Snapshot
+from optimizer.model.transaction import FileStep, LinkStep, ValueStep
 from optimizer.store import snapshots
+
+
+def probe_taken(
+    fleet: Fleet, request: ProbeRequest, progress: Progress
+) -> dict[str, Observation | Failure]:
+    """Probe all hosts, with their snapshots and all that these touched.
+
+    A host finds that in its own manifests. Where one of them is damaged, it is asked once
+    more, by the controller's copy: what was not read would seem to be gone.
+    """
+    request = join((request, ProbeRequest(snapshots=True)))
+    seen = probe(fleet, {target.name: request for target in fleet.targets()}, progress)
+    again = {
+        name: join((request, _touched(found)))
+        for name, found in seen.items()
+        if isinstance(found, Observation) and found.damaged
+    }
+    return {**seen, **probe(fleet, again, progress)} if again else seen
+
+
+def _touched(seen: Observation) -> ProbeRequest:
+    steps = [step for one in snapshots_of(seen).values() for step in one.steps]
+    return ProbeRequest(
+        values=frozenset(step.path for step in steps if isinstance(step, ValueStep)),
+        files=frozenset(step.path for step in steps if isinstance(step, FileStep | LinkStep)),
+    )
 
 
 def snapshots_of(seen: Observation) -> dict[str, Snapshot]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from optimizer.app.choosing import reference
 from optimizer.app.looking import Look, look_at
-from optimizer.app.probing import Failure, probe
+from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
-from optimizer.app.taken import snapshots_of
+from optimizer.app.taken import probe_taken, snapshots_of
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import ProfileRef, Skipped
@@ -67,8 +67,7 @@ def _drift(verdict: Verdict) -> Drift:
 
 def _against_applied(fleet: Fleet, progress: Progress) -> VerifyResult:
     names = [target.name for target in fleet.targets()]
-    request = ProbeRequest(snapshots=True, files=frozenset({sysctl.FILE}))
-    seen = probe(fleet, dict.fromkeys(names, request), progress)
+    seen = probe_taken(fleet, ProbeRequest(files=frozenset({sysctl.FILE})), progress)
     hosts = tuple(_check(name, seen[name]) for name in names)
     applied = {host.applied for host in hosts if host.applied}
     profile = ProfileRef(name=", ".join(sorted(applied))) if applied else None

@@ -62,19 +62,17 @@ def command(arguments: HistoryArguments) -> Answer:
 def _result(arguments: HistoryArguments) -> HistoryResult:
     from optimizer.app.history import runs, show, snapshots
 
-    with progress_of(arguments) as progress:
-        if arguments.id is None:
-            known = runs()
-            if arguments.inventory is None:
-                return known
-            # A single word may begin the id of a run, which needs no host to be looked up.
-            word = arguments.inventory
-            if word.startswith("r-") and any(run.id.startswith(word) for run in known.runs):
-                return show(None, arguments.inventory, progress)
-        from optimizer.engine.fleet import open_fleet
+    inventory = arguments.inventory
+    if inventory is None:
+        return runs()
+    # A single word may begin the id of a run, which needs no host to be looked up.
+    if arguments.id is None and inventory.startswith("r-"):
+        if any(run.id.startswith(inventory) for run in runs().runs):
+            return show(None, inventory)
+    from optimizer.engine.fleet import open_fleet
 
-        inventory = arguments.inventory or ""
-        fleet = open_fleet(inventory, arguments.limit, arguments.connect_timeout)
+    fleet = open_fleet(inventory, arguments.limit, arguments.connect_timeout)
+    with progress_of(arguments) as progress:
         if arguments.id is not None:
             return show(fleet, arguments.id, progress)
         return snapshots(fleet, progress)

@@ -178,5 +178,5 @@ def show_now(
 
 
 def progress_of(arguments: Output) -> Quiet:
-    """Return the progress on stderr that the arguments ask for."""
+    """Return the progress on stderr that the arguments ask for; open the fleet before."""
     return progress(sys.stderr, os.environ, arguments.quiet, arguments.verbose)

@@ -163,7 +163,16 @@ def group_equal(hosts: Iterable[HostPlan]) -> list[list[HostPlan]]:
     groups: dict[str, list[HostPlan]] = {}
     for host in hosts:
         key = host.model_dump_json(
-            exclude={"name", "machine_id", "boot_id", "kernel", "steps", "blobs", "undoes"}
+            exclude={
+                "name",
+                "machine_id",
+                "boot_id",
+                "kernel",
+                "summary",
+                "steps",
+                "blobs",
+                "undoes",
+            }
         )
         groups.setdefault(key, []).append(host)
     return sorted(groups.values(), key=lambda group: (-len(group), group[0].name))

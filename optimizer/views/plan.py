@@ -96,9 +96,15 @@ def _heading(group: _Group, groups: int, look: Look) -> list[str]:
     forecast = ""
     if score and groups > 1:
         forecast = f"score {points(score.now)} {look.symbols.arrow} {points(score.after)}"
-    parts = (hosts, *host.summary.split(_DOT), forecast)
+    parts = (hosts, *_in_common(group), forecast)
     lines = wrap_parts(parts, dot, look, "  ", f"{fold(one.name for one in group)}   ")
     return lines or wrap(fold(one.name for one in group), look, "  ", "")
+
+
+def _in_common(group: _Group) -> list[str]:
+    """Return what the hosts of a group have in common, of what describes each of them."""
+    first, *others = (host.summary.split(_DOT) for host in group)
+    return [part for part in first if all(part in other for other in others)]
 
 
 def _body(host: HostPlan, look: Look) -> list[str]:

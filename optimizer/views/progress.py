@@ -5,9 +5,9 @@ Nothing is shown for a phase that takes less than two seconds.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
-from threading import Lock, Timer
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -80,7 +80,11 @@ class Lines(Quiet):
 
 
 class Bar(Quiet):
-    """For a person: one bar per phase, gone when the phase is over."""
+    """For a person: one bar per phase, gone when the phase is over.
+
+    Made after the engine has made threads cooperative: a lock from before that would stop
+    the whole process as soon as two of them want it.
+    """
 
     def __init__(
         self, stream: TextIO, environ: Mapping[str, str], patience: float = _PATIENCE
@@ -89,8 +93,8 @@ class Bar(Quiet):
         self._stream = stream
         self._environ = environ
         self._patience = patience
-        self._lock = Lock()
-        self._timer: Timer | None = None
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._text = ""
@@ -100,7 +104,7 @@ class Bar(Quiet):
         """Begin a phase over `total` hosts; its bar appears when it takes long."""
         self.close()
         self._text, self._total, self._done = text, total, 0
-        self._timer = Timer(self._patience, self._show, (self._stream,))
+        self._timer = threading.Timer(self._patience, self._show, (self._stream,))
         self._timer.daemon = True
         self._timer.start()
 

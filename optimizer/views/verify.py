@@ -73,21 +73,20 @@ def _details(group: list[HostVerdict], look: Look) -> list[str]:
 
 
 def _drift(found: Iterable[Drift], symbol: str, look: Look) -> list[str]:
-    drifts = list(found)
-    rows = [
-        Row(
+    modules: dict[str, list[Row]] = {}
+    for drift in found:
+        row = Row(
             symbol=symbol,
             name=changes.short(drift.tunable),
             before=f"{_found(drift)}, expected {_text(drift, drift.expected)}",
             remarks=() if _is_file(drift) else _remarks(drift),
         )
-        for drift in drifts
-    ]
-    modules: dict[str, list[str]] = {}
-    for drift, lines in zip(drifts, align(rows, look), strict=True):
         module = "files" if _is_file(drift) else drift.tunable.partition(".")[0]
-        modules.setdefault(module, []).extend(lines)
-    return [line for name, lines in modules.items() for line in (f"  {name}", *lines)]
+        modules.setdefault(module, []).append(row)
+    lines: list[str] = []
+    for module, rows in modules.items():
+        lines += [f"  {module}", *(line for chunk in align(rows, look) for line in chunk)]
+    return lines
 
 
 def _is_file(drift: Drift) -> bool:

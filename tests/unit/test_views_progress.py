@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -84,6 +87,42 @@ def test_the_bar_waits_then_shows_and_leaves_nothing_behind() -> None:
     assert "probing" in text
     assert "1/3" in text
     assert text.endswith(("\x1b[2K", "\x1b[?25h", "\r\x1b[1A\x1b[2K"))
+
+
+def test_the_bar_lives_beside_cooperative_threads() -> None:
+    # The engine makes threads cooperative after this module was imported: a lock from before
+    # would stop the whole process.
+    program = """
+import io
+from optimizer.views.progress import Bar
+from gevent import monkey
+monkey.patch_all()
+import gevent
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self):
+        return True
+
+screen = io.BytesIO()
+with Bar(Terminal(screen, encoding="utf-8"), {"TERM": "xterm"}, patience=0.01) as bar:
+    for phase in ("probing", "applying"):
+        bar.phase(phase, 50)
+        def one(at):
+            gevent.sleep(0.001 * at)
+            bar.host(f"web-{at}", "done")
+        gevent.joinall([gevent.spawn(one, at) for at in range(50)])
+text = screen.getvalue().decode()
+assert "probing" in text and "applying" in text
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_quick_phase_draws_no_bar() -> None:
