@@ -39,7 +39,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench
 
 docs: $(STAMP)
-	@$(BIN)/python scripts/docs.py
+	@PYTHON=$(BIN)/python sh scripts/docs.sh
 
 format: $(STAMP)
 	@$(BIN)/ruff check --quiet --fix .

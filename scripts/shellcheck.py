@@ -9,7 +9,13 @@ from pathlib import Path
 
 from optimizer.host import PROGRAMS, program
 
-SCRIPTS = ("rollback/emergency.sh", "scripts/venv.sh", "scripts/lock.sh", ".ci/run")
+SCRIPTS = (
+    "rollback/emergency.sh",
+    "scripts/venv.sh",
+    "scripts/docs.sh",
+    "scripts/lock.sh",
+    ".ci/run",
+)
 
 # The controller sets variables and the function put_blobs before a program; shellcheck sees
 # neither, nor who uses a word that one part defines for another.

@@ -65,10 +65,8 @@ def _result(arguments: HistoryArguments) -> HistoryResult:
     inventory = arguments.inventory
     if inventory is None:
         return runs()
-    # A single word may begin the id of a run, which needs no host to be looked up.
-    if arguments.id is None and inventory.startswith("r-"):
-        if any(run.id.startswith(inventory) for run in runs().runs):
-            return show(None, inventory)
+    if arguments.id is None and _is_run(inventory, runs()):
+        return show(None, inventory)
     from optimizer.engine.fleet import open_fleet
 
     fleet = open_fleet(inventory, arguments.limit, arguments.connect_timeout)
@@ -76,3 +74,8 @@ def _result(arguments: HistoryArguments) -> HistoryResult:
         if arguments.id is not None:
             return show(fleet, arguments.id, progress)
         return snapshots(fleet, progress)
+
+
+def _is_run(word: str, known: HistoryResult) -> bool:
+    """Whether a single word begins the id of a run, which needs no host to be looked up."""
+    return word.startswith("r-") and any(run.id.startswith(word) for run in known.runs)

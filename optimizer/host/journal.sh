@@ -125,7 +125,7 @@ disarm() {
     if [ -r "$1/waiter" ]; then
         IFS= read -r waiter <"$1/waiter"
         # Only a waiter of ours is stopped, never a process that took over its number.
-        if tr '\0' ' ' <"/proc/$waiter/cmdline" 2>/dev/null | grep -q "$JOURNAL/restore"; then
+        if { tr '\0' ' ' <"/proc/$waiter/cmdline"; } 2>/dev/null | grep -q "$JOURNAL/restore"; then
             kill -- "-$waiter" 2>/dev/null || kill "$waiter" 2>/dev/null
         fi
     fi

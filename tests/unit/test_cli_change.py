@@ -73,17 +73,12 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    from optimizer.app.saved import load_plan
-
     made = World()
     parts: dict[str, dict[str, Callable[..., Any]]] = {
         "optimizer.engine.fleet": {"open_fleet": made.open_fleet},
         "optimizer.app.plan": {"plan": made.make_plan},
-        "optimizer.app.apply": {
-            "apply": made.apply,
-            "confirm": made.confirm,
-            "load_plan": load_plan,
-        },
+        "optimizer.app.apply": {"apply": made.apply},
+        "optimizer.app.confirm": {"confirm": made.confirm},
         "optimizer.app.rollback": {"plan_rollback": made.plan_rollback},
     }
     for name, functions in parts.items():
@@ -134,6 +129,16 @@ def test_anything_else_changes_nothing(
     assert main(APPLY) == 1
     assert world.asked == ["plan"]
     assert "error[CLI-004]" in person.saw
+
+
+@pytest.mark.parametrize("more", [["--no-input"], ["--format", "json"]], ids=str)
+def test_a_person_who_must_not_be_asked_is_not(
+    world: World, more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Person(monkeypatch, "y\n")
+    assert main([*APPLY, *more]) == 1
+    assert world.asked == []
+    assert "y/N" not in person.saw
 
 
 @pytest.mark.parametrize(
@@ -334,12 +339,6 @@ def test_an_interrupt_ends_with_130(world: World, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "CLI-130"
 
 
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("OPTIMIZER_STATE_DIR", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
 def test_a_defect_is_one_line_and_a_file(
     world: World, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -356,16 +355,14 @@ def test_a_defect_is_one_line_and_a_file(
 
 
 def test_a_defect_before_anything_was_changed_ends_with_1(
-    world: World, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.modules["optimizer.engine.fleet"], "open_fleet", None)
     assert main([*APPLY, "--yes"]) == 1
     assert "error[INTERNAL]" in capsys.readouterr().err
 
 
-def test_verbose_shows_the_traceback(
-    world: World, state: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verbose_shows_the_traceback(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.failure = ZeroDivisionError("oops")
     assert main([*APPLY, "--yes", "-v"]) == 4
     assert "Traceback (most recent call last)" in capsys.readouterr().err

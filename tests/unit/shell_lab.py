@@ -1,0 +1,226 @@
+"""The host's programs run for real, in each shell, on a private tree of files.
+
+A plain file stands in for a kernel value: a manifest can name any path. What /proc and
+/sys do beyond keeping a text (couplings, clamping) is for the tests on real hosts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from optimizer.app.outcomes import verdict_of
+from optimizer.host import program
+from optimizer.host.wire import (
+    Answer,
+    apply_program,
+    cancel_program,
+    confirm_program,
+    encode_manifest,
+    parse_answer,
+)
+from optimizer.model.request import ProbeRequest
+from optimizer.model.snapshot import Snapshot, snapshot_id
+from optimizer.model.transaction import FileRef, Step, ValueStep
+from tests.unit.factories import RUN, snapshot
+from tests.unit.model_host import StoredFile
+
+SHELLS: Mapping[str, tuple[str, ...]] = {
+    "dash": ("dash",),
+    "bash": ("bash", "--posix"),
+    "busybox": ("busybox", "sh"),
+}
+# The tests leave the machine's own systemd alone: the safety timer is a process here.
+_ASKS_SYSTEMD = "[ -d /run/systemd/system ] && has systemctl"
+# What the engine has the far shell do.
+_RECEIVE = 'eval "$(cat)"'
+
+Edit = Callable[[str], str]
+
+
+def skip_without(shell: str) -> tuple[str, ...]:
+    """Return the command of a shell; skip the test where the machine lacks it."""
+    command = SHELLS[shell]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"this machine has no {command[0]}")
+    return command
+
+
+def skip_without_rights() -> None:
+    """Skip where the programs would refuse to change anything."""
+    if os.getuid() != 0:
+        pytest.skip("the programs change nothing without root's rights")
+    if not Path("/etc/machine-id").is_file():
+        pytest.skip("this machine has no /etc/machine-id to be told by")
+
+
+def unchanged(text: str) -> str:
+    """Leave a program as it is."""
+    return text
+
+
+def with_override(name: str, functions: str) -> Edit:
+    """Return an edit that redefines functions of a program, right before it begins."""
+    start = {"apply": "apply_main", "confirm": "confirm_main", "cancel": "trap '' HUP PIPE",
+             "restore": "MODE=${1:-manual}"}[name]  # fmt: skip
+    whole = program(name)
+    head, _, tail = whole.rpartition(f"\n{start}\n")
+    edited = f"{head}\n{functions}\n{start}\n{tail}"
+    return lambda text: text.replace(whole, edited)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One host made of files below `root`, and the shell that runs its programs."""
+
+    root: Path
+    shell: tuple[str, ...]
+
+    @property
+    def state(self) -> Path:
+        """Where the host keeps its journal and snapshots."""
+        return self.root / "state"
+
+    @property
+    def journal(self) -> Path:
+        """The change that waits, if there is one."""
+        return self.state / "journal"
+
+    def value(self, name: str, text: str) -> Path:
+        """Make a file that stands in for a kernel value."""
+        path = self.root / "host" / "values" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+        return path
+
+    def file(self, name: str, content: bytes, mode: int = 0o644) -> Path:
+        """Make a file that stands in for a configuration file."""
+        path = self.root / "host" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+        return path
+
+    def tree(self) -> dict[str, tuple[object, ...]]:
+        """Everything below host/: kind, bytes or target, mode, owner."""
+        found: dict[str, tuple[object, ...]] = {}
+        for path in sorted((self.root / "host").rglob("*")):
+            about = path.lstat()
+            rights = (oct(about.st_mode), about.st_uid, about.st_gid)
+            if path.is_symlink():
+                found[str(path)] = ("link", os.readlink(path))
+            elif path.is_file():
+                found[str(path)] = ("file", path.read_bytes(), *rights)
+            else:
+                found[str(path)] = ("directory", *rights)
+        return found
+
+    def change(self, steps: Sequence[Step], **parts: object) -> Snapshot:
+        """Make a change of this machine, as the controller would."""
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return replace(snapshot(steps, **parts), machine_id=machine, boot_id=boot)
+
+    def run(self, text: str, *arguments: str, **variables: str) -> tuple[Answer, ...]:
+        """Run a program to its end, as the engine does, and read its answer."""
+        process = self.start(text, *arguments, **variables)
+        output, complaint = process.communicate(timeout=60)
+        assert not complaint, complaint
+        return parse_answer(output)
+
+    def start(self, text: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a program in a session of its own; its input is already sent."""
+        process = subprocess.Popen(
+            [*self.shell, "-c", _RECEIVE, "sh", *arguments],
+            env={"PATH": os.defpath, "OPTIMIZER_STATE": str(self.state), **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        assert process.stdin
+        process.stdin.write(text.replace(_ASKS_SYSTEMD, "false"))
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def apply(
+        self, change: Snapshot, timeout: int = 600, edit: Edit = unchanged
+    ) -> tuple[Answer, ...]:
+        """Run the program of a change. timeout: of its safety timer, in seconds."""
+        return self.run(edit(apply_program(change, timeout)))
+
+    def confirm(self, run: str = RUN, identity: str = "", edit: Edit = unchanged) -> str:
+        """Confirm what waits; return the verdict."""
+        answers = self.run(edit(confirm_program(run, ProbeRequest(), identity)))
+        return verdict_of(answers)
+
+    def cancel(self, run: str = RUN, edit: Edit = unchanged) -> str:
+        """Take back what waits; return the verdict."""
+        return verdict_of(self.run(edit(cancel_program(run))))
+
+    def restore(self, *arguments: str, edit: Edit = unchanged, **variables: str) -> list[Answer]:
+        """Run the restore program, as the safety timer, the next boot or a person would."""
+        return list(self.run(edit(program("restore")), *arguments, **variables))
+
+    def put_through(self, change: Snapshot) -> str:
+        """Apply and confirm a change; return the id of its snapshot."""
+        answers = self.apply(change)
+        assert verdict_of(answers) == "applied", answers
+        assert self.confirm(change.run) == "confirmed"
+        return identity_of(change)
+
+    def disarm(self) -> None:
+        """End the safety timer of a test that leaves a change waiting."""
+        for waiter in self.state.glob("*/waiter"):
+            end(int(waiter.read_text(encoding="ascii")))
+
+
+def end(pid: int) -> None:
+    """End a session that a test started, when it is still there."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def identity_of(change: Snapshot) -> str:
+    """Return the id that the host gives to a change."""
+    return snapshot_id(encode_manifest(change))
+
+
+def ref(content: bytes, mode: str = "644") -> FileRef:
+    """Describe a file of root's."""
+    return StoredFile(content, mode).ref
+
+
+def blobs(*contents: bytes) -> dict[str, bytes]:
+    """Name contents by their hashes."""
+    return {ref(content).sha256: content for content in contents}
+
+
+def setting(path: Path, before: str, after: str) -> ValueStep:
+    """Make the step that sets a stand-in."""
+    return ValueStep(tunable=f"t.{path.name}", path=str(path), before=before, after=after)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something has come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def words(answers: Sequence[Answer]) -> list[str]:
+    """Return the first words of an answer's lines."""
+    return [answer.word for answer in answers]
