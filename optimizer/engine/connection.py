@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "OPTIMIZER_SUDO_PASSWORD"  # noqa: S105 - the name of a variable
 
+# Seconds: how often a sign of life is asked for, and how long the network may swallow it.
+_KEEPALIVE = 5
+_SILENCE = 15.0
+
 # Keys are checked unless the inventory says otherwise: a trading host is never trusted blindly.
 _HOST_KEY_CHECKING = "ssh_strict_host_key_checking"
 
@@ -30,7 +34,7 @@ def run_program(host: Host, program: str, timeout: float) -> Reply:
     connector = host.connector_cls(host.state, host)
     try:
         connector.connect()
-        _send_at_once(connector)
+        _prepare_socket(connector)
     except Exception as error:
         return _unreached(error)
     try:
@@ -78,12 +82,19 @@ def _read(reply: Reply, complaint: str) -> Reply:
     return reply
 
 
-def _send_at_once(connector: BaseConnector) -> None:
-    """Turn Nagle's algorithm off: it costs some 45 ms a command (paramiko leaves it on)."""
+def _prepare_socket(connector: BaseConnector) -> None:
+    """Send at once, and notice a network that went silent."""
     client = getattr(connector, "client", None)
     transport = client.get_transport() if client else None
-    if transport is not None and isinstance(transport.sock, socket.socket):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if transport is None or not isinstance(transport.sock, socket.socket):
+        return
+    # Nagle's algorithm costs some 45 ms a command, and paramiko leaves it on.
+    transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Otherwise nothing is sent while an answer is waited for, and so nothing is missed.
+    transport.set_keepalive(_KEEPALIVE)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        limit = int(_SILENCE * 1000)
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
 
 
 def _close(connector: BaseConnector) -> None:

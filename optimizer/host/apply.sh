@@ -26,10 +26,18 @@ begin() {
     made=$({ [ -d "$STATE" ] || mkdir -p "$STATE"; } 2>&1 && chmod 700 "$STATE") || refuse state "$made"
     [ -d "$SNAPSHOTS" ] || mkdir "$SNAPSHOTS" 2>/dev/null || refuse state "cannot write below $STATE"
     if [ -d "$JOURNAL" ]; then
-        take_over || refuse busy "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
+        take_over || refuse busy "$(who_waits)"
     fi
     made=$(mkdir "$JOURNAL" 2>&1) || refuse busy "another change began at this moment: $made"
     take_busy 1 || refuse busy "another change began at this moment"
+}
+
+who_waits() {
+    if [ -e "$JOURNAL/manifest" ]; then
+        printf '%s' "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
+    else
+        printf '%s' "another change has just begun"
+    fi
 }
 
 # A change that died before its timer was armed has written nothing and is cleared away.
@@ -164,8 +172,9 @@ find_collateral() {
     awk -F '\t' '
         FILENAME == manifest { if ($1 == "value") planned[$3] = 1; next }
         { cut = index($0, ":"); path = substr($0, 1, cut - 1); text = substr($0, cut + 1) }
-        FILENAME == before { seen[path] = (path in seen) ? seen[path] "\n" text : text; next }
-        { now[path] = (path in now) ? now[path] "\n" text : text }
+        # Some awks have the element there as soon as it is assigned to, so it is asked for first.
+        FILENAME == before { if (path in seen) text = seen[path] "\n" text; seen[path] = text; next }
+        { if (path in now) text = now[path] "\n" text; now[path] = text }
         END {
             for (path in now)
                 if ((path in seen) && seen[path] != now[path] && !(path in planned)) {

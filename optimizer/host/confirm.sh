@@ -66,9 +66,15 @@ make_count() {
     done <"$JOURNAL/manifest"
 }
 
+# A unit is back when it stays active for a while: one that ends at once is active first.
 restart_unit() {
+    systemctl --quiet is-active "$1" || return 0
     emit restarted "$1" >>"$JOURNAL/progress"
-    systemctl try-restart "$1" >/dev/null 2>&1 </dev/null && ! systemctl --quiet is-failed "$1"
+    systemctl restart "$1" >/dev/null 2>&1 </dev/null || return 1
+    for second in 1 2 3; do
+        sleep 1
+        systemctl --quiet is-active "$1" || return 1
+    done
 }
 
 # The whole configuration is read, as one log set may collide with another file's.

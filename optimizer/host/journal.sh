@@ -62,7 +62,7 @@ put_blob() {
 
 # First value of header line $2 in the manifest of directory $1.
 header() {
-    awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' "$1/manifest"
+    awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' "$1/manifest" 2>/dev/null
 }
 
 # Arm the restore: after $1 seconds by a timer, and at the next boot by a unit of ours.
@@ -124,8 +124,10 @@ disarm() {
     fi
     if [ -r "$1/waiter" ]; then
         IFS= read -r waiter <"$1/waiter"
-        # Only a waiter of ours is stopped, never a process that took over its number.
-        if { tr '\0' ' ' <"/proc/$waiter/cmdline"; } 2>/dev/null | grep -q "$JOURNAL/restore"; then
+        # Only a waiter of ours is stopped, never a process that took over its number, nor the
+        # waiter that is putting the journal back itself.
+        identify self
+        if [ "${REPLY%% *}" != "$waiter" ] && { tr '\0' ' ' <"/proc/$waiter/cmdline"; } 2>/dev/null | grep -q "$JOURNAL/restore"; then
             kill -- "-$waiter" 2>/dev/null || kill "$waiter" 2>/dev/null
         fi
     fi

@@ -183,11 +183,12 @@ restore_action() {
     restart-timer) systemctl try-restart "$2" >/dev/null 2>&1 </dev/null ;;
     restart-unit)
         grep -q "^restarted$TAB$2\$" "$from/progress" 2>/dev/null || return 0
-        if [ "${MODE:-}" = manual ]; then
-            emit note "$2 runs with the changed settings until it is restarted"
-        else
-            systemctl try-restart "$2" >/dev/null 2>&1 </dev/null
-        fi
+        case ${MODE:-} in
+        manual) emit note "$2 runs with the changed settings until it is restarted" ;;
+        boot) : ;; # it starts later, with the old settings
+        # It ran before the change, so it has to run again, also when the change made it fail.
+        *) systemctl restart "$2" >/dev/null 2>&1 </dev/null ;;
+        esac
         ;;
     esac
 }

@@ -15,7 +15,8 @@ import pytest
 
 from optimizer.app.outcomes import problems_of, verdict_of
 from optimizer.host import PROGRAMS, program
-from optimizer.host.wire import Answer, apply_program
+from optimizer.host.wire import Answer, apply_program, confirm_program
+from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import DirectoryStep, FileStep, LinkStep, Step, ValueStep
 from tests.unit.factories import RUN
@@ -23,12 +24,14 @@ from tests.unit.shell_lab import (
     SHELLS,
     Lab,
     blobs,
+    identity_of,
     ref,
     setting,
     skip_without,
     skip_without_rights,
     wait_for,
     with_override,
+    without_probe,
     words,
 )
 
@@ -93,8 +96,7 @@ def test_every_shell_can_read_every_program(name: str, shell: str) -> None:
 
 
 def test_an_applied_and_confirmed_change_is_all_there(lab: Lab) -> None:
-    change = everything(lab)
-    answers = lab.apply(change)
+    answers = lab.run(apply_program(everything(lab), 600))
     assert words(answers) == ["snapshot", "result"]
     assert verdict(answers) == "applied"
     assert lab.confirm() == "confirmed"
@@ -202,7 +204,8 @@ def test_a_change_of_a_living_process_is_not_cleared_away(dash: Lab) -> None:
     boot = change.boot_id
     (dash.journal / "busy/pid").write_text(f"{os.getpid()} {stat[19]} {boot}\n")
     answers = dash.apply(change)
-    assert (words(answers), verdict(answers)) == (["refused", "result"], "refused")
+    assert answers[0].fields == ("busy", "another change has just begun")
+    assert verdict(answers) == "refused"
     assert (dash.journal / "busy").is_dir()
 
 
@@ -408,6 +411,7 @@ def test_a_change_whose_shell_is_gone_keeps_the_journal_to_its_end(lab: Lab) -> 
     wait_for(lambda: (lab.journal / "progress").exists()
              and "intent" in (lab.journal / "progress").read_text())  # fmt: skip
     process.kill()
+    process.wait()
     assert lab.cancel() == "restored"
     process.communicate(timeout=20)
     assert lab.tree() == before
@@ -496,44 +500,101 @@ stage() {
 for command in mkdir cp mv rm rmdir ln chmod chown sync; do
     eval "$command() { stage; command $command \\"\\$@\\"; }"
 done
-really_write() { { printf '%s\\n' "$2" >"$1"; } 2>/dev/null; }
-write_value() { stage; really_write "$@"; stage; }
+write_value() { stage; printf '%s\\n' "$2" >"$1"; stage; }
 sweep() { : >"$1"; }
 detach() { printf '%s\\n' 0 >"$JOURNAL/waiter"; }
 """
+NEVER = 10_000
+# dash dies at every stage, the others at some of them.
+STRIDES = [("dash", 1), ("bash", 7), ("busybox", 7)]
 
 
-def stages(lab: Lab, name: str, text: str, last: int, *arguments: str) -> int:
+def killed(lab: Lab, name: str, text: str, last: int, *arguments: str) -> int:
     """Run a program until its stage `last`, where it and all it started are killed."""
     count = lab.root / "stages"
-    count.write_text("\n")
     count.write_text("")
-    process = lab.start(
-        with_override(name, _STAGES)(text), *arguments, STAGES=str(count), LAST=str(last)
-    )
+    edited = with_override(name, _STAGES)(text)
+    process = lab.start(edited, *arguments, STAGES=str(count), LAST=str(last))
     process.communicate(timeout=60)
     return len(count.read_text())
 
 
-NEVER = 10_000
+def boot(lab: Lab) -> None:
+    """Do what the unit of the safety timer does at the next boot."""
+    if (lab.journal / "restore").exists():
+        lab.run((lab.journal / "restore").read_text(), "boot")
 
 
-@pytest.mark.parametrize(("shell", "stride"), [("dash", 1), ("bash", 7), ("busybox", 7)])
+@pytest.mark.parametrize(("shell", "stride"), STRIDES)
 def test_a_change_killed_at_any_stage_is_undone_at_the_next_boot(
     shell: str, stride: int, tmp_path: Path
 ) -> None:
     skip_without_rights()
     command = skip_without(shell)
     whole = Lab(tmp_path / "whole", command)
-    total = stages(whole, "apply", apply_program(everything(whole), 600), NEVER)
-    assert total > 15
+    total = killed(whole, "apply", apply_program(everything(whole), 600), NEVER)
+    assert total > 10
     for last in range(1, total + 1, stride):
         lab = Lab(tmp_path / str(last), command)
         change = everything(lab)
         before = lab.tree()
-        assert stages(lab, "apply", apply_program(change, 600), last) == last
-        if (lab.journal / "restore").exists():
-            lab.restore("boot")
+        assert killed(lab, "apply", apply_program(change, 600), last) == last
+        boot(lab)
         assert lab.tree() == before, f"killed at stage {last} of {total}"
-        assert verdict(lab.apply(change)) == "applied", f"after stage {last} of {total}"
-        lab.disarm()
+        if last % 6 == 0:
+            assert verdict(lab.apply(change)) == "applied", f"after stage {last} of {total}"
+            lab.disarm()
+
+
+@pytest.mark.parametrize(("shell", "stride"), STRIDES)
+def test_a_confirmation_killed_at_any_stage_leaves_all_of_it_or_nothing(
+    shell: str, stride: int, tmp_path: Path
+) -> None:
+    skip_without_rights()
+    command = skip_without(shell)
+    ends = set()
+    last, is_over = 1, False
+    while not is_over:
+        lab = Lab(tmp_path / str(last), command)
+        change = everything(lab)
+        before = lab.tree()
+        killed(lab, "apply", apply_program(change, 600), NEVER)
+        is_over = killed(lab, "confirm", confirmation(lab), last) < last
+        boot(lab)
+        kept = lab.state / "snapshots" / identity_of(change)
+        if kept.exists():
+            assert (lab.root / "host/etc/made/new.conf").read_bytes() == NEW
+            assert verdict_of(lab.restore("manual", str(kept))) == "restored"
+        ends.add(kept.exists())
+        assert lab.tree() == before, f"killed at stage {last}"
+        assert not lab.journal.exists()
+        last += stride
+    assert ends == {True, False}
+
+
+def confirmation(lab: Lab) -> str:
+    """Return the program that confirms, without the probe behind it."""
+    return without_probe(confirm_program(RUN, ProbeRequest()))
+
+
+@pytest.mark.parametrize(("shell", "stride"), [("dash", 2), *STRIDES[1:]])
+def test_a_restore_killed_at_any_stage_is_finished_by_the_next_one(
+    shell: str, stride: int, tmp_path: Path
+) -> None:
+    skip_without_rights()
+    lab = Lab(tmp_path, skip_without(shell))
+    change = everything(lab)
+    before = lab.tree()
+    last, is_over = 1, False
+    while not is_over:
+        # A confirmation that failed at its very end leaves the most to put back.
+        killed(lab, "apply", apply_program(change, 600), NEVER)
+        broken = with_override("confirm", "keep() { kill -9 0; }")
+        lab.start(broken(confirmation(lab))).communicate(timeout=60)
+        restore = (lab.journal / "restore").read_text()
+        is_over = killed(lab, "restore", restore, last, "boot") < last
+        boot(lab)
+        assert lab.tree() == before, f"killed at stage {last}"
+        assert not lab.journal.exists(), f"killed at stage {last}"
+        last += stride
+    assert last > 10

@@ -59,6 +59,29 @@ def test_colour_only_where_it_is_wanted(
     assert "\x1b[2K" not in text
 
 
+@pytest.mark.parametrize(
+    ("is_terminal", "environ", "is_moving"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "xterm", "CI": "1"}, False),
+        (False, {"TERM": "xterm", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_only_a_real_terminal_is_drawn_on(
+    is_terminal: bool,
+    environ: dict[str, str],
+    is_moving: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # rich itself looks at the environment, too, and takes FORCE_COLOR for a terminal.
+    for name in ("TERM", "CI", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    target = stream("utf-8", is_terminal=is_terminal)
+    assert console.console(target, environ).is_interactive == is_moving
+
+
 def test_colour_adds_nothing_but_colour() -> None:
     target = stream("utf-8")
     console.write(["  ~ [bold]x[/] :smile: " + "long " * 60], target, {"FORCE_COLOR": "1"})
