@@ -1,4 +1,4 @@
-"""Hosts by hand: `python3 -m testbed boot`, `build`, `clean`, `remove`."""
+"""Hosts by hand: `python3 -m testbed boot`, `check`, `build`, `clean`, `remove`."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from testbed import debian, image, packages, slot
+from testbed import debian, image, packages, selfcheck, slot
 from testbed.commands import say
 from testbed.errors import TestbedError
 from testbed.host import Host
@@ -38,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="build what the first boot would build")
     build.add_argument("--vm", action="store_true", help="the image of the virtual machine too")
     build.set_defaults(run=_build)
-    for command in (boot, build):
+    check = commands.add_parser("check", help="try whether hosts keep their promises here")
+    check.add_argument("--vm", action="store_true", help="virtual machines, not containers")
+    check.set_defaults(run=_check)
+    for command in (boot, build, check):
         command.add_argument("--release", choices=debian.RELEASES, default=debian.RELEASES[0])
         command.add_argument("--package", action="append", default=[], help="of Debian, to add")
     clean = commands.add_parser("clean", help="remove what killed processes have left behind")
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _boot(arguments: argparse.Namespace) -> None:
-    kind = VirtualHost if arguments.vm else NspawnHost
+    kind = _kind(arguments)
     hosts = [
         kind(name, release=arguments.release, packages=arguments.package)
         for name in arguments.names
@@ -69,10 +72,18 @@ def _introduce(host: Host) -> None:
 
 def _build(arguments: argparse.Namespace) -> None:
     more = image.KERNEL_PACKAGES if arguments.vm else ()
-    packages.ensure(VirtualHost.needs if arguments.vm else NspawnHost.needs)
+    packages.ensure(_kind(arguments).needs)
     tree = debian.tree(arguments.release, (*arguments.package, *more))
     if arguments.vm:
         image.image(tree)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    selfcheck.check(_kind(arguments)(release=arguments.release, packages=arguments.package))
+
+
+def _kind(arguments: argparse.Namespace) -> type[VirtualHost] | type[NspawnHost]:
+    return VirtualHost if arguments.vm else NspawnHost
 
 
 def _clean(_: argparse.Namespace) -> None:

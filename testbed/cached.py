@@ -33,7 +33,7 @@ def remove(kind: str) -> None:
 def _build(home: Path, build: Callable[[Path], None]) -> None:
     # The rename is what makes it finished: an interrupted build has another name.
     for stale in home.parent.glob(f".{home.name}.*"):
-        shutil.rmtree(stale)
+        shutil.rmtree(stale, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{home.name}.", dir=home.parent))
     folder.chmod(0o755)
     started = time.monotonic()

@@ -1,5 +1,6 @@
 """Running a command of this machine and saying well what went wrong."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, check: boo
     try:
         done = subprocess.run(
             argv,
-            env=env,
+            env=environment() if env is None else env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -32,6 +33,14 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, check: boo
         command = textwrap.shorten(shlex.join(argv), 200)
         raise TestbedError(f"exit {done.returncode} of: {command}\n{tail}")
     return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with the folders of system commands in its PATH.
+
+    A root shell made by su or cron often lacks them.
+    """
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"}
 
 
 def say(text: str) -> None:

@@ -1,11 +1,11 @@
 """Plugging a host in and pulling the plug: the owner's end of `power.py`."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from testbed.commands import environment
 from testbed.errors import TestbedError
 
 PACKAGE = Path(__file__).parent
@@ -20,15 +20,15 @@ class Cord:
         *,
         log: Path,
         reboot: int,
-        cgroup: Path | None = None,
+        cgroup: Path,
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Start `command`, again each time it ends with the exit status `reboot`.
 
-        What it prints is appended to `log`.
+        It runs in `cgroup`, which is made and removed.  What it prints is appended to `log`.
         """
         program = [sys.executable, "-S", "-m", f"{PACKAGE.name}.power"]
-        argv = [*program, str(reboot), str(cgroup or "-"), *command]
+        argv = [*program, str(reboot), str(cgroup), *command]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 argv,
@@ -37,7 +37,7 @@ class Cord:
                 stderr=subprocess.STDOUT,
                 # So that the package is found, wherever the caller is.
                 cwd=PACKAGE.parent,
-                env={**os.environ, **(env or {})},
+                env={**environment(), **(env or {})},
                 start_new_session=True,
             )
 

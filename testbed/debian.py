@@ -150,7 +150,7 @@ def _build_base(release: str, key: str, folder: Path) -> None:
         keys = folder / "keyring.gpg"
         keys.write_bytes(mirror.keyring(source))
         command.append(f"--keyring={keys}")
-    say(f"building {release} (under a minute)")
+    say(f"building {release} (about a minute)")
     try:
         run([*command, release, str(root), source.uri], env=_environment())
     except TestbedError as error:

@@ -28,7 +28,6 @@ class Host(ABC):
 
     # Seconds from power on to the login prompt that are still normal on a slow machine.
     boot_timeout: float
-
     # Command -> Debian package: what has to be there before anything else is done.
     needs: Mapping[str, str]
     # See ssh.Endpoint; also how often it is asked whether it is up, ten times in that time.
@@ -72,7 +71,6 @@ class Host(ABC):
         """
         try:
             packages.ensure(self.needs)
-            lifetime.current_slot()
             lifetime.add(self)
             self.user_key = user_key().private
             self._prepare()
@@ -102,14 +100,16 @@ class Host(ABC):
         check: bool = True,
         *,
         user: str = "root",
-        timeout: float = 60,
+        timeout: float | None = None,
     ) -> ssh.Completed:
         """Run a shell command over a new SSH connection.
 
         Raises TestbedError if it fails and `check` is set, subprocess.TimeoutExpired after
-        `timeout` seconds.  Exit status 255 is SSH's own: the host could not be reached.
+        `timeout` seconds (default: `boot_timeout`).  Exit status 255 is SSH's own: the host could
+        not be reached.
         """
-        done = self.endpoint.run(command, input=input, user=user, timeout=timeout)
+        limit = timeout or self.boot_timeout
+        done = self.endpoint.run(command, input=input, user=user, timeout=limit)
         if check and done.returncode != 0:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
             raise TestbedError(f"{self.name}: exit {done.returncode} of: {command}\n{tail}")
@@ -189,7 +189,7 @@ class Host(ABC):
 
     def _has_booted(self, not_boot_id: str) -> bool:
         try:
-            done = self.run(f"{BOOT_ID}; {SETTLE}", check=False, timeout=self.boot_timeout)
+            done = self.run(f"{BOOT_ID}; {SETTLE}", check=False)
         except subprocess.TimeoutExpired:
             return False
         lines = done.stdout.split()

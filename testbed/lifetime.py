@@ -33,14 +33,17 @@ def current_slot() -> slot.Slot:
     global _slot, _owner
     with _guard:
         if _slot is None or _owner != os.getpid():
+            if _owner != os.getpid():
+                # What a forked child has inherited is not its own.
+                _running.clear()
             _slot, _owner = slot.take(), os.getpid()
-            _running.clear()
         return _slot
 
 
 def add(host: Stoppable) -> None:
-    """Have `host` stopped when this process ends."""
+    """Have `host` stopped when this process ends; from now on the slot is kept for it."""
     with _guard:
+        current_slot()
         _running.append(host)
 
 

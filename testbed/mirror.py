@@ -38,7 +38,9 @@ def mirror(apt: Path = APT) -> Source:
         main = frozenset({"main"})
         return Source(frozenset({"deb"}), named, SUITES, main, "", False)
     for source in sources(apt):
-        if "deb" in source.types and "main" in source.components and source.suites & SUITES:
+        has_main = "deb" in source.types and "main" in source.components
+        # Installers leave a cdrom: source behind, which leads nowhere.
+        if has_main and source.suites & SUITES and source.uri.startswith(("http:", "https:")):
             return source
     raise TestbedError(
         f"no source of the Debian archive under {apt}; name a mirror in OPTIMIZER_TESTBED_MIRROR"

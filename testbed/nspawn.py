@@ -14,8 +14,6 @@ from testbed.host import Host
 
 # Exit status of systemd-nspawn when the container wants to boot again.
 REBOOT = 133
-# Exit status of systemd-nspawn when the container wants to boot again.
-REBOOT = 133
 KernelApi = Literal["network", "none"]
 
 
@@ -30,7 +28,7 @@ class NspawnHost(Host):
     """
 
     boot_timeout = 60.0
-    needs = packages.TREE | packages.CONTAINER
+    needs = packages.CONTAINER
     patience = 0.5
 
     def __init__(

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from testbed.commands import run, say
+from testbed.commands import environment, run, say
 from testbed.errors import TestbedError
 from testbed.locks import locked
 from testbed.paths import LOCKS
@@ -14,18 +14,18 @@ TREE: dict[str, str] = {
     "unshare": "util-linux",
     "chroot": "coreutils",
 }
-CONTAINER: dict[str, str] = {
-    "systemd-nspawn": "systemd-container",
+HOST: dict[str, str] = {
+    **TREE,
     "ip": "iproute2",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
+CONTAINER: dict[str, str] = {**HOST, "systemd-nspawn": "systemd-container"}
 MACHINE: dict[str, str] = {
+    **HOST,
     "qemu-system-x86_64": "qemu-system-x86",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
-    "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
 }
 
 
@@ -55,17 +55,16 @@ def _missing(commands_to_packages: Mapping[str, str]) -> list[str]:
 
 
 def _which(command: str) -> str | None:
-    # A root shell made by su or cron often lacks the sbin folders.
-    return shutil.which(command, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return shutil.which(command, path=environment()["PATH"])
 
 
 def _install(packages: list[str]) -> None:
     say(f"installing {' '.join(packages)}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     try:
-        run(install, env=environment)
+        run(install, env=quiet)
     except TestbedError:
         # The usual reason is a package list that is absent or older than the archive.
-        run(["apt-get", "update"], env=environment)
-        run(install, env=environment)
+        run(["apt-get", "update"], env=quiet)
+        run(install, env=quiet)

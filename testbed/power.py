@@ -2,10 +2,10 @@
 
     python3 -m testbed.power REBOOT CGROUP COMMAND [ARGUMENT...]
 
-Runs the command inside CGROUP (a folder of the cgroup2 file system, made and removed here; `-` for
-none), again each time it ends with the exit status REBOOT, by which it says that the host wants to
-boot again.  When standard input ends, because the owner let go of it or was killed, everything
-that runs is killed at once, as by a power cut.
+Runs the command inside CGROUP (a folder of the cgroup2 file system, made and removed here), again
+each time it ends with the exit status REBOOT, by which it says that the host wants to boot again.
+When standard input ends, because the owner let go of it or was killed, everything that runs is
+killed at once, as by a power cut.
 """
 
 import os
@@ -21,25 +21,23 @@ from testbed import cgroups
 def main(argv: list[str]) -> int:
     """Run until the command ends for good or the input does; the command's status."""
     reboot = int(argv[0])
-    cgroup = None if argv[1] == "-" else Path(argv[1])
+    cgroup = Path(argv[1])
     # Ctrl-C is for the owner, which then lets go of the input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status: int | None = reboot
     while status == reboot:
-        if cgroup:
-            cgroups.remove(cgroup)
-            cgroup.mkdir()
-        status = _run(argv[2:], cgroup)
-    if cgroup:
         cgroups.remove(cgroup)
+        cgroup.mkdir()
+        status = _run(argv[2:], cgroup)
+    cgroups.remove(cgroup)
     return status or 0
 
 
-def _run(command: list[str], cgroup: Path | None) -> int | None:
+def _run(command: list[str], cgroup: Path) -> int | None:
     """The exit status of `command`, or None after the input ended."""
     script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-    enter = ["sh", "-c", script, str(cgroup)] if cgroup else []
-    process = subprocess.Popen([*enter, *command], stdin=subprocess.DEVNULL, start_new_session=True)
+    argv = ["sh", "-c", script, str(cgroup), *command]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
     ended = os.pidfd_open(process.pid)
     try:
         readable, _, _ = select.select([sys.stdin, ended], [], [])
@@ -47,8 +45,7 @@ def _run(command: list[str], cgroup: Path | None) -> int | None:
         os.close(ended)
     if ended in readable:
         return process.wait()
-    if cgroup:
-        cgroups.kill(cgroup)
+    cgroups.kill(cgroup)
     process.kill()
     process.wait()
     return None

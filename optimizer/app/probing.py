@@ -12,8 +12,8 @@ from optimizer.model.fleet import Fleet, Reply
 from optimizer.model.observation import Observation
 from optimizer.model.request import ProbeRequest
 
-# A probe takes a fraction of a second; a host under heavy load may be slower.
-PROBE_TIMEOUT = 60.0
+# A probe takes a fraction of a second; a small host under heavy load may take far longer.
+PROBE_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True)

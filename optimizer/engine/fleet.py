@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.engine import inventory as inventories
 from optimizer.engine.connection import run_program
+from optimizer.engine.startup import import_when_used, packages_searched_once
 from optimizer.model.fleet import Reply, Target
 
 if TYPE_CHECKING:
@@ -18,14 +19,19 @@ def patch() -> None:
     from gevent import monkey
 
     monkey.patch_all()
+    # paramiko imports it, and unittest with it, for `Match exec` in ~/.ssh/config only. gevent
+    # looks into every module that is there while it patches.
+    import_when_used("invoke")
 
 
 def open_fleet(
     inventory: str, limit: tuple[str, ...] = (), connect_timeout: int = 10
 ) -> PyinfraFleet:
     """Read an inventory; nothing is connected yet. connect_timeout in seconds."""
-    patch()
-    state = inventories.load_state(inventory, connect_timeout)
+    # gevent and pyinfra look for plugins some thirty times.
+    with packages_searched_once():
+        patch()
+        state = inventories.load_state(inventory, connect_timeout)
     return PyinfraFleet(inventory, inventories.limited(state, limit))
 
 

@@ -18,7 +18,7 @@ from optimizer.model.tunable import Effect, Risk
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Change(_Data):
@@ -139,7 +139,11 @@ class Plan(_Data):
     hosts: tuple[HostPlan, ...]
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        defer_build=True,
     )
 
     def sealed(self) -> Plan:

@@ -11,7 +11,11 @@ from optimizer.model.plan import Change, ProfileRef, Skipped
 
 class _Data(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        defer_build=True,
     )
 
 

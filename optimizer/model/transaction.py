@@ -14,7 +14,7 @@ from optimizer.model.tunable import Effect
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ModuleStep(_Data):

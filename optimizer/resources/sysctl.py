@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from optimizer.model.observation import ConfigLine, Observation, ValueState
 from optimizer.model.reading import Difference, Reading
@@ -34,6 +35,7 @@ def path_of(key: str) -> str:
     return "/proc/sys/" + normal_key(key)
 
 
+@lru_cache(maxsize=4096)
 def normal_key(key: str) -> str:
     """Return a key with slashes as separators, as systemd-sysctl reads it.
 
@@ -63,6 +65,17 @@ def boot_values(lines: Sequence[ConfigLine], keys: Sequence[str]) -> Mapping[str
     The last line for a key counts, be it a value or a `-key` that leaves the key alone.
     Patterns are for the keys that no such line names; of several the last one counts.
     """
+    entries, patterns = _entries(tuple(lines))
+    found = {key: entries.get(key) or _by_pattern(key, patterns) for key in keys}
+    return {key: one for key, one in found.items() if one}
+
+
+# Every key of a host asks for the lines of that host.
+@lru_cache(maxsize=4)
+def _entries(
+    lines: tuple[ConfigLine, ...],
+) -> tuple[Mapping[str, BootValue], Mapping[str, BootValue]]:
+    """Return normal key or pattern -> what counts of the lines for it, and just the patterns."""
     entries: dict[str, BootValue] = {}
     for line in lines:
         name, separator, text = line.text.partition("=")
@@ -76,8 +89,7 @@ def boot_values(lines: Sequence[ConfigLine], keys: Sequence[str]) -> Mapping[str
             del entries[key]
         entries[key] = entry
     patterns = {key: one for key, one in entries.items() if one.is_pattern and one.text is not None}
-    found = {key: entries.get(key) or _by_pattern(key, patterns) for key in keys}
-    return {key: one for key, one in found.items() if one}
+    return entries, patterns
 
 
 def _is_pattern(key: str) -> bool:
@@ -133,7 +145,7 @@ class Sysctl:
         """Read the live value and what the next boot sets."""
         key = normal_key(tunable.target)
         boot = boot_values(reading_order(observation), [key]).get(key)
-        own = {normal_key(name): text for name, text in _own(observation).items()}
+        own = _own_by_key(own_text(FILE, observation))
         # A pattern gives way to our file, wherever it stands.
         beaten = boot and not boot.is_pattern and is_read_after(boot.line.path, FILE)
         return (
@@ -190,6 +202,11 @@ def _value_step(reading: Reading, after: str) -> ValueStep:
 
 def _own(observation: Observation) -> dict[str, str]:
     return own_values(own_text(FILE, observation))
+
+
+@lru_cache(maxsize=4)
+def _own_by_key(text: str) -> Mapping[str, str]:
+    return {normal_key(name): value for name, value in own_values(text).items()}
 
 
 def _merged(values: Mapping[str, str], tunable: Tunable, text: str) -> dict[str, str]:

@@ -13,7 +13,11 @@ from optimizer.model.tunable import Effect, Risk, Tunable
 
 class _Data(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        defer_build=True,
     )
 
 

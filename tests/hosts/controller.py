@@ -153,8 +153,8 @@ def new_controller(folder: Path, *hosts: Host, user: str = "root", **data: Any) 
 def sessions(host: Host) -> int:
     """Count the commands that sshd of the host has ever been given, this count included."""
     # Debian 13 has a program of its own for sessions.
-    count = "journalctl --sync; journalctl -t sshd -t sshd-session -o cat | grep -c '^Starting session'"
-    return int(host.run(count).stdout)
+    log = "journalctl -t sshd -t sshd-session -o cat"
+    return int(host.run(f"journalctl --sync; {log} | grep -c '^Starting session'").stdout)
 
 
 class Counter:

@@ -30,7 +30,8 @@ def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str 
             case "directory":
                 yield f"file {step['path']}", "d 755 0:0" if step["is_present"] else None
             case "link":
-                yield f"file {step['path']}", f"l 777 0:0 {step['after']}" if step["after"] else None
+                text = f"l 777 0:0 {step['after']}" if step["after"] else None
+                yield f"file {step['path']}", text
             case "module":
                 yield from _module(step["name"], step["is_loaded"], before)
 

@@ -24,8 +24,7 @@ while [ ! -e /run/watch.stop ]; do
 done'
 """
 _UNWATCH = (
-    "touch /run/watch.stop; while systemctl -q is-active watch; do sleep 0.1; done;"
-    " rm /run/watch.*"
+    "touch /run/watch.stop; while systemctl -q is-active watch; do sleep 0.1; done; rm /run/watch.*"
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -98,7 +97,8 @@ def test_logs_are_looked_at_every_hour(applied: Applied) -> None:
 
 def test_the_snapshot_is_kept_on_both_sides_for_root_only(applied: Applied) -> None:
     identity = applied.outcome.host("trixie")["snapshot"]
-    kept = applied.host.run(f"stat -c '%a %U' {STATE}; sha256sum <{STATE}/snapshots/{identity}/manifest")
+    manifest = f"{STATE}/snapshots/{identity}/manifest"
+    kept = applied.host.run(f"stat -c '%a %U' {STATE}; sha256sum <{manifest}")
     assert kept.stdout.split()[:3] == ["700", "root", identity]
     copies = list(applied.controller.state.glob(f"snapshots/*/{identity}/manifest"))
     assert [oct(copy.stat().st_mode & 0o777) for copy in copies] == ["0o600"]

@@ -20,9 +20,7 @@ _LAST_START = (
 )
 
 
-def test_hosts_are_handled_in_parallel(
-    pair: tuple[Host, Host], controller: MakeController
-) -> None:
+def test_hosts_are_handled_in_parallel(pair: tuple[Host, Host], controller: MakeController) -> None:
     # Each remote command takes this long, so one after the other they could not start together.
     slow = f"printf 'sleep {DELAY}\\n' >/root/.bashrc.new && cp -p /root/.bashrc /root/.bashrc.old"
     slow += " && cat /root/.bashrc.old >>/root/.bashrc.new && mv /root/.bashrc.new /root/.bashrc"

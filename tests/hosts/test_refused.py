@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from testbed.host import Host
-from tests.hosts.arranged import arranged, value, with_value
+from tests.hosts.arranged import arranged, with_value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL, connection, counted, finish, write_inventory
 from tests.hosts.lab import STATE, Lab

@@ -89,8 +89,9 @@ def test_a_foreign_change_is_named_and_kept(
     with_value(trixie, RETRIES_PATH, "11")
     trixie.run(f"echo '# mine' >>{DROP_IN}")
     outcome = one.rollback().expect(0).host("trixie")
-    assert {foreign["tunable"]: foreign["before"] for foreign in outcome["foreign"]}[RETRIES] == "11"
-    assert DROP_IN in [foreign["tunable"] for foreign in outcome["foreign"]]
+    foreign = {change["tunable"]: change["before"] for change in outcome["foreign"]}
+    assert foreign.keys() == {RETRIES, DROP_IN}
+    assert foreign[RETRIES] == "11"
     assert value(trixie, RETRIES_PATH) == "11"
     assert value(trixie, IDLE_PATH) == "1"
     assert trixie.run(f"tail -n 1 {DROP_IN}").stdout == "# mine\n"

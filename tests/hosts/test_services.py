@@ -8,7 +8,9 @@ from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL
 from tests.hosts.lab import Lab
 
-LOG_SET = "system.logrotate.app={paths: [/var/log/app/*.log], su: root adm, postrotate: 'kill -HUP 1'}"
+LOG_SET = (
+    "system.logrotate.app={paths: [/var/log/app/*.log], su: root adm, postrotate: 'kill -HUP 1'}"
+)
 STANZA = "/etc/logrotate.d/optimizer-app"
 CRON = "system.unit.cron.service.LimitNOFILE"
 LIMITS = "grep 'open files' /proc/$(systemctl show -P MainPID cron.service)/limits"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from testbed.host import Host
-from tests.hosts.arranged import value, with_value
+from tests.hosts.arranged import value
 from tests.hosts.conftest import MakeController, guarded
-from tests.hosts.controller import Controller, wait_for
+from tests.hosts.controller import wait_for
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.promised import canonical_after, listed_values, promised
 

@@ -71,8 +71,13 @@ class StoredFile:
 def kind_of(program: str) -> str:
     """Tell the programs apart by their entry points."""
     # The journal's own restore program is quoted inside of the others.
-    names = ("apply_main", "confirm_main", "probe_main", "result taken")
-    return next((name.split("_")[0] for name in names if f"\n{name}" in program), "cancel")
+    entries = {
+        "apply": "apply_main",
+        "confirm": "confirm_main",
+        "probe": "probe_main",
+        "take": "emit result taken",
+    }
+    return next((kind for kind, entry in entries.items() if f"\n{entry}" in program), "cancel")
 
 
 def variables_of(program: str) -> dict[str, str]:
@@ -121,6 +126,7 @@ class ModelHost:
             "apply": self._apply,
             "confirm": self._confirm,
             "cancel": self._cancel,
+            "take": self._take,
         }
         text = _print(rows[kind](given))
         return text + self.probe(given) if kind == "confirm" else text
@@ -299,6 +305,11 @@ class ModelHost:
                     del self.links[path]
                 case LinkStep(path=path, after=str() as target):
                     self.links[path] = target
+
+    def _take(self, given: dict[str, str]) -> Iterator[Row]:
+        self.snapshots[given["EXPECTED_ID"]] = given["MANIFEST"]
+        self.blobs |= _blobs(given)
+        yield from (("snapshot", given["EXPECTED_ID"]), ("result", "taken"))
 
     def _cancel(self, given: dict[str, str]) -> Iterator[Row]:
         yield from self._restore() if self.journal else iter([("result", "gone")])

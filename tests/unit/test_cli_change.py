@@ -240,6 +240,22 @@ def test_a_saved_plan_is_applied_to_its_own_hosts(world: World, tmp_path: Path) 
     assert world.asked == ["plan", "apply apply", "apply apply"]
 
 
+def test_a_saved_plan_needs_consent_like_any_other(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json_view.text(samples.ONE_HOST))
+    assert main(["apply", str(file)]) == 1
+    assert world.opened == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "code"), [([], 0), (["--detailed-exitcode"], 2), (["-q", "--detailed-exitcode"], 2)]
+)
+def test_plan_tells_differences_where_that_is_asked_for(
+    world: World, more: list[str], code: int
+) -> None:
+    assert main(["plan", "@local", "--profile", "hft", *more]) == code
+
+
 @pytest.mark.parametrize("more", [["--profile", "x"], ["--set", "a=1"], ["--only", "a"]], ids=str)
 def test_a_saved_plan_cannot_be_bent(
     world: World, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

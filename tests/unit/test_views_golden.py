@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from optimizer.model.plan import Plan
+from optimizer.model.transaction import ModuleStep
 from optimizer.views import apply, doctor, history, plan, score, verify
 from optimizer.views.text import ASCII, Asked, Look
 from tests.unit import view_samples as samples
@@ -33,6 +34,23 @@ WHOLE = replace(LOOK, show_all=True, show_why=True, show_diff=True)
 )
 def test_plan(golden: Golden, name: str, made: Plan, look: Look) -> None:
     golden(f"{name}.txt", plan.render(made, look, ASKED))
+
+
+def test_a_restart_that_is_allowed_still_stands_out() -> None:
+    allowed = samples.NOFILE.model_copy(update={"allowed": True})
+    made = Plan(profile=samples.PROFILE, hosts=(samples.host("db-1", changes=(allowed,)),))
+    [line] = [line for line in plan.render(made, LOOK, ASKED) if "LimitNOFILE" in line]
+    assert line.startswith("    ! ")
+    assert line.endswith("  by restart")
+
+
+def test_hosts_on_which_more_is_done_are_shown_apart() -> None:
+    more = samples.host("web-2", steps=(ModuleStep(name="tcp_bbr"), samples.STEP))
+    hosts = (samples.host("web-1"), more, samples.host("web-3"))
+    lines = plan.render(Plan(profile=samples.PROFILE, hosts=hosts), LOOK, ASKED)
+    heads = [line.split("   ")[0] for line in lines if line.startswith("web-")]
+    assert heads == ["web-[1,3]", "web-2"]
+    assert lines.count("    + load kernel module tcp_bbr") == 1
 
 
 @pytest.mark.parametrize(
