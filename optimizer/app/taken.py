@@ -66,10 +66,23 @@ def _second_copy(seen: Observation, name: str) -> str | None:
         return None
 
 
+def _created(seen: Observation, name: str) -> str:
+    """Return when a damaged snapshot says that it was made; empty where it cannot be read."""
+    try:
+        return decode_manifest(seen.snapshots.get(name, "")).created
+    except GarbledAnswer:
+        return ""
+
+
 def refuse_damaged(seen: Observation, whole: dict[str, Snapshot], chain: list[str]) -> None:
-    """Raise DamagedSnapshot when the way back leads over one that is lost on both sides."""
+    """Raise DamagedSnapshot when the way back leads over one that is lost on both sides.
+
+    chain: the snapshots of the way back. A lost one is in between unless it says that it is
+    older; one that says nothing may be anywhere.
+    """
+    oldest = min((whole[name].created for name in chain if name in whole), default="")
     for name, what in seen.damaged.items():
-        if name not in whole and name in chain:
+        if name not in whole and not "" < _created(seen, name) < oldest:
             raise DamagedSnapshot(
                 snapshot=name[:8],
                 what=f"{what}, and this controller has no good copy",

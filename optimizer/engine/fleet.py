@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.engine import inventory as inventories
 from optimizer.engine.connection import run_program
-from optimizer.engine.startup import import_when_used, packages_searched_once
+from optimizer.engine.startup import packages_searched_once, postpone_import
 from optimizer.model.fleet import Reply, Target
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def patch() -> None:
     monkey.patch_all()
     # paramiko imports it, and unittest with it, for `Match exec` in ~/.ssh/config only. gevent
     # looks into every module that is there while it patches.
-    import_when_used("invoke")
+    postpone_import("invoke")
 
 
 def open_fleet(

@@ -1,4 +1,4 @@
-"""Importing pyinfra and what it stands on for less: every run of a verb waits for it."""
+"""Importing pyinfra and what it stands on for less: every verb that reaches hosts waits for it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib import import_module
+from types import ModuleType
 
 
-def import_when_used(name: str) -> None:
+class _Postponed(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            # The import system asks for these, and would load the module at once.
+            raise AttributeError(name)
+        sys.modules.pop(self.__name__, None)
+        return getattr(import_module(self.__name__), name)
+
+
+def postpone_import(name: str) -> None:
     """Let `import name` succeed at once; the module is loaded when something of it is used."""
-    spec = None if name in sys.modules else find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    spec.loader = LazyLoader(spec.loader)
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    if name not in sys.modules:
+        sys.modules[name] = _Postponed(name)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def write(path: Path, content: bytes) -> None:
 
     OSError: it cannot be written; the old file is still there then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_private(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -34,6 +34,14 @@ def write(path: Path, content: bytes) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     _flush_directory(path.parent)
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory and those above it that are missing, for the owner alone."""
+    above = (directory, *directory.parents)
+    # With `parents=True`, mkdir would give its mode to the last one only.
+    for missing in reversed([one for one in above if not one.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _flush_directory(path: Path) -> None:

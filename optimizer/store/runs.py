@@ -31,6 +31,6 @@ def listed() -> list[RunInfo]:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             runs.append(RunInfo.model_validate(document["run"]))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
     return runs

@@ -97,7 +97,8 @@ def _unquoted(word: str) -> str:
 class ModelHost:
     """One host: kernel, files, links, directories, snapshots, and the change under way.
 
-    loadable: kernel modules that are there. hidden: values that cannot be read.
+    loadable: kernel modules that are there. hidden: values that cannot be read. damaged:
+    snapshot -> what is wrong with it.
     """
 
     kernel: ModelKernel = field(default_factory=ModelKernel)
@@ -108,6 +109,7 @@ class ModelHost:
     hidden: set[str] = field(default_factory=set)
     facts: dict[str, str] = field(default_factory=lambda: dict(FACTS))
     snapshots: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     journal: str = ""
 
@@ -136,8 +138,8 @@ class ModelHost:
         files = given["FILES"].split("\n")
         values = given["VALUES"].split("\n")
         if given["WITH_SNAPSHOTS"] == "yes":
-            for manifest in self.snapshots.values():
-                steps = decode_manifest(manifest).steps
+            for name, manifest in self.snapshots.items():
+                steps = decode_manifest(manifest).steps if name not in self.damaged else ()
                 values += [step.path for step in steps if isinstance(step, ValueStep)]
                 files += [
                     step.path
@@ -164,6 +166,7 @@ class ModelHost:
         if given["WITH_SNAPSHOTS"] == "yes":
             for name, manifest in self.snapshots.items():
                 yield from (("snapshot", name, line) for line in manifest.splitlines())
+            yield from (("damaged", name, what) for name, what in self.damaged.items())
         if self.journal:
             yield ("pending", decode_manifest(self.journal).run)
         yield ("end",)
