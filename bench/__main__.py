@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import hosts, inputs, report
-from bench.measuring import Comparison, Repetition, Workbench
-from bench.timing import BenchFailed, Command, Pair, alternate, run
+from bench.measuring import Comparison, Repetition, Setting, Workbench
+from bench.timing import BenchFailed, Pair, Run, alternate, run
 from testbed.errors import TestbedError
 
 HOSTS = 10
-STARTS = 15
+STARTS, IMPORTS = 15, 5
 PLANS_OF_ONE, PLANS_OF_MANY, CHANGES = 5, 3, 3
 PROGRAMS = Path(sys.executable).parent
+# What both need before they can reach a host.
+PYINFRA = "import pyinfra_cli.inventory, pyinfra.api, pyinfra.connectors.ssh"
 
 
 def main() -> int:
@@ -44,16 +46,17 @@ def main() -> int:
 
 def _measured(folder: Path) -> report.Report:
     begun, load = time.monotonic(), os.getloadavg()[0]
-    environment = _environment(folder)
-    starts = _starts(folder, environment)
+    setting = Setting(folder, PROGRAMS, _environment(folder))
+    starts, imports = _starts(setting)
     skipped = hosts.impossible_here()
     comparisons: tuple[Comparison, ...] = ()
     repetition: Repetition | None = None
     if not skipped:
-        comparisons, repetition = _on_hosts(folder, environment)
+        comparisons, repetition = _on_hosts(setting)
     return report.Report(
         machine=report.machine(load),
         starts=starts,
+        imports=imports,
         comparisons=comparisons,
         repetition=repetition,
         skipped=skipped,
@@ -74,32 +77,36 @@ def _environment(folder: Path) -> Mapping[str, str]:
     }
 
 
-def _starts(folder: Path, environment: Mapping[str, str]) -> tuple[Pair, ...]:
+def _starts(setting: Setting) -> tuple[tuple[Pair, ...], tuple[Run, ...]]:
     _say(f"start: {STARTS} times --help, and as often Python itself")
-    ours = Command((str(PROGRAMS / "optimizer"), "--help"), environment, folder)
-    python = Command((str(PROGRAMS / "python"), "-c", "pass"), environment, folder)
-    run(ours)
-    run(python)
-    return alternate(ours, python, STARTS)
+    ours = setting.command("optimizer", "--help")
+    python = setting.command("python", "-c", "pass")
+    pyinfra = setting.command("python", "-c", PYINFRA)
+    for command in (ours, python, pyinfra):
+        run(command)
+    return alternate(ours, python, STARTS), tuple(run(pyinfra) for _ in range(IMPORTS))
 
 
-def _on_hosts(
-    folder: Path, environment: Mapping[str, str]
-) -> tuple[tuple[Comparison, ...], Repetition]:
-    bench = Workbench(folder, PROGRAMS, environment)
+def _on_hosts(setting: Setting) -> tuple[tuple[Comparison, ...], Repetition]:
     _say(f"hosts: booting {HOSTS} containers")
     with hosts.booted(HOSTS) as running:
-        bench.take(running)
+        bench = Workbench(setting, running)
         made = []
         for count, rounds in ((1, PLANS_OF_ONE), (HOSTS, PLANS_OF_MANY)):
             for wanted, changes in (("same", 0), ("other", len(inputs.CHANGED))):
-                _say(f"plan: {changes} changes, hosts: {count}, rounds: {rounds}")
-                made.append(bench.plans(wanted, count, rounds))
+                _say(f"plan: {changes} changes, hosts: {count}")
+                made.append(_shown(bench.plans(wanted, count, rounds)))
         for count in (1, HOSTS):
-            _say(f"apply: {len(inputs.CHANGED)} changes, hosts: {count}, rounds: {CHANGES}")
-            made.append(bench.changes(count, CHANGES))
+            _say(f"apply: {len(inputs.CHANGED)} changes, hosts: {count}")
+            made.append(_shown(bench.changes(count, CHANGES)))
         _say(f"apply again what is there already, hosts: {HOSTS}")
         return tuple(made), bench.repetition()
+
+
+def _shown(one: Comparison) -> Comparison:
+    """Print a row at once, for whoever watches."""
+    _say(report.row(one))
+    return one
 
 
 def _say(text: str) -> None:

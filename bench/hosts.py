@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -20,11 +20,14 @@ _SESSIONS = (
     " --output-fields=_SOURCE_REALTIME_TIMESTAMP,MESSAGE --since=@{since}"
 )
 _MARKER = "/run/bench-marker"
-# /tmp and /run are file systems of their own. Logs are sshd's and the journal's, not ours.
+# Every login leaves traces in /run and in the logs. A read has a folder in /tmp while it runs:
+# only what stays there counts.
 _NEW_FILES = (
     f"find / /tmp -xdev \\( -newer {_MARKER} -o -cnewer {_MARKER} \\) "
-    "! -path '/var/log/*' ! -path /tmp"
+    "! -path '/var/log/*' ! -path /run ! -path /tmp"
 )
+_KEEP = "cp -a /etc/sysctl.d /root/bench-sysctl.d"
+_PUT_BACK = "rm -r /etc/sysctl.d; cp -a /root/bench-sysctl.d /etc/sysctl.d; sysctl -qw"
 _AT_ONCE = 5
 
 
@@ -84,6 +87,21 @@ def _sessions(host: Host, since: int) -> list[float]:
         for entry in entries
         if str(entry["MESSAGE"]).startswith("Starting session")
     ]
+
+
+def keep_files(hosts: Sequence[Host]) -> None:
+    """Have hosts keep a copy of what `put_back` puts back."""
+    _everywhere(hosts, _KEEP)
+
+
+def put_back(hosts: Sequence[Host], values: Mapping[str, int]) -> None:
+    """Give hosts the files of `keep_files` and these live values, whoever changed them."""
+    _everywhere(hosts, " ".join([_PUT_BACK, *(f"{key}={one}" for key, one in values.items())]))
+
+
+def _everywhere(hosts: Sequence[Host], command: str) -> None:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda host: host.run(command), hosts))
 
 
 def mark(host: Host) -> None:

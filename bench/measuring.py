@@ -50,31 +50,41 @@ class Repetition:
     records: int
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Where files are kept, where the measured programs are, and what they find around them."""
+
+    folder: Path
+    programs: Path
+    environment: Mapping[str, str]
+
+    def command(self, program: str, *words: str) -> Command:
+        """Return a command line of a program."""
+        argv = (str(self.programs / program), *words)
+        return Command(argv, self.environment, self.folder)
+
+
 class Workbench:
     """Hosts, and the files and command lines by which both programs work on them.
 
     The profile and the deploy `same` want what the hosts have, `other` want six values else.
     """
 
-    def __init__(self, folder: Path, programs: Path, environment: Mapping[str, str]) -> None:
-        """Keep all files in `folder`; `programs` is where optimizer and pyinfra are."""
-        self._folder = folder
-        self._programs = programs
-        self._environment = environment
-        self._document = folder / "document.json"
-        self._hosts: list[Host] = []
-
-    def take(self, hosts: list[Host]) -> None:
+    def __init__(self, setting: Setting, hosts: list[Host]) -> None:
         """Write inventories, profiles and deploys for hosts, and bring them in line."""
+        self._setting = setting
         self._hosts = hosts
+        self._document = setting.folder / "document.json"
         for count in {1, len(hosts)}:
             described = {host.name: fleet.connection(host) for host in hosts[:count]}
             self._write(f"inventory_{count}.py", inputs.inventory(described))
         now = inputs.values(hosts[0].run(inputs.READ).stdout)
+        self._values = {key: now[key] for key in inputs.CHANGED}
         for name, wanted in (("same", now), ("other", inputs.different(now))):
             self._write(f"{name}.yaml", inputs.profile(name, wanted))
             self._write(f"{name}.py", inputs.deploy(wanted))
         run(self._apply("same", len(hosts)))
+        fleet.keep_files(hosts)
         # Both have been started once before anything is measured.
         run(self._pyinfra("same", 1, "--dry"))
 
@@ -87,9 +97,9 @@ class Workbench:
         """Compare plan, apply and verify with a run of pyinfra; six values change."""
         pairs = alternate(
             self._apply("other", count),
-            self._pyinfra("other", count),
+            self._pyinfra("other", count, "-y"),
             rounds,
-            after_each=lambda: self._reset(count),
+            after_each=lambda: fleet.put_back(self._hosts[:count], self._values),
         )
         return self._compared("apply", "other", count, pairs)
 
@@ -98,9 +108,9 @@ class Workbench:
         hosts = self._hosts
         first = hosts[0]
         fleet.mark(first)
-        self._reset(1, "other")
+        run(self._apply("other", 1))
         by_change = len(fleet.new_files(first))
-        self._reset(1)
+        fleet.put_back([first], self._values)
         before = sum(map(fleet.snapshots, hosts)), self._records()
         for host in hosts:
             fleet.mark(host)
@@ -124,13 +134,17 @@ class Workbench:
         if listed != [expected] * count:
             raise BenchFailed(f"{task} of {expected} changes on {count} hosts listed {listed}")
         hosts = self._hosts[:count]
+        others = _counted(hosts, [pair.theirs for pair in pairs])
+        if min(others) < len(inputs.SYSCTLS):
+            # With --dry and -y together it reads nothing at all.
+            raise BenchFailed(f"{task}: pyinfra ran only {min(others)} commands on a host")
         return Comparison(
             task=task,
             hosts=count,
             changes=expected,
             pairs=pairs,
             commands=_counted(hosts, [pair.ours for pair in pairs]),
-            others_commands=_counted(hosts, [pair.theirs for pair in pairs]),
+            others_commands=others,
             told=frozenset(host["commands"] for host in told if "commands" in host),
         )
 
@@ -140,34 +154,24 @@ class Workbench:
         return told
 
     def _records(self) -> int:
-        state = Path(self._environment["OPTIMIZER_STATE_DIR"])
+        state = Path(self._setting.environment["OPTIMIZER_STATE_DIR"])
         return sum(path.is_file() for path in state.rglob("*"))
 
-    def _reset(self, count: int, wanted: str = "same") -> None:
-        """Give hosts their values, whoever changed them; the document stays what it was."""
-        command = self._optimizer("apply", wanted, count, "--yes")
-        run(command)
-
     def _plan(self, wanted: str, count: int) -> Command:
-        return self._optimizer("plan", wanted, count, "--json-into", str(self._document))
+        return self._optimizer("plan", wanted, count)
 
     def _apply(self, wanted: str, count: int) -> Command:
-        into = ("--json-into", str(self._document))
-        return self._optimizer("apply", wanted, count, "--yes", *into)
+        return self._optimizer("apply", wanted, count, "--yes")
 
     def _optimizer(self, verb: str, wanted: str, count: int, *words: str) -> Command:
-        profile = ("--profile", str(self._folder / f"{wanted}.yaml"))
-        return self._command("optimizer", verb, f"inventory_{count}.py", *profile, *words)
+        words = ("--profile", f"{wanted}.yaml", "--json-into", str(self._document), *words)
+        return self._setting.command("optimizer", verb, f"inventory_{count}.py", *words)
 
     def _pyinfra(self, wanted: str, count: int, *words: str) -> Command:
-        return self._command("pyinfra", f"inventory_{count}.py", f"{wanted}.py", "-y", *words)
-
-    def _command(self, program: str, *words: str) -> Command:
-        argv = (str(self._programs / program), *words)
-        return Command(argv, self._environment, self._folder)
+        return self._setting.command("pyinfra", f"inventory_{count}.py", f"{wanted}.py", *words)
 
     def _write(self, name: str, text: str) -> None:
-        (self._folder / name).write_text(text, encoding="utf-8")
+        (self._setting.folder / name).write_text(text, encoding="utf-8")
 
 
 def _counted(hosts: Sequence[Host], runs: Sequence[Run]) -> frozenset[int]:

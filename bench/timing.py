@@ -16,6 +16,9 @@ from pathlib import Path
 
 # Seconds after which a run hangs, also on a machine that is busy with something else.
 _PATIENCE = 180.0
+# Seconds after which no further round begins, once there are enough to see a spread.
+_ENOUGH = 20.0
+_FEWEST = 2
 
 
 class BenchFailed(Exception):
@@ -100,10 +103,14 @@ def alternate(
 ) -> tuple[Pair, ...]:
     """Run two commands in turn, A B A B and so on, so that both meet the same load.
 
-    after_each: makes the hosts again what they were; it is not measured.
+    rounds: at most; there are fewer where they take long. after_each: makes the hosts again
+    what they were; it is not measured.
     """
-    pairs = []
-    for _ in range(rounds):
+    pairs: list[Pair] = []
+    begun = time.monotonic()
+    while len(pairs) < rounds:
+        if len(pairs) >= _FEWEST and time.monotonic() - begun > _ENOUGH:
+            break
         first = run(ours)
         after_each()
         second = run(theirs)

@@ -93,9 +93,12 @@ class NspawnHost(Host):
             "--resolv-conf=off",
             "--timezone=off",
         ]
+        if self.kernel_api == "none":
+            # systemd-nspawn has no other way to close it for a container with its own network.
+            command.append("--bind-ro=/proc/sys/net")
         environment = {
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
-            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network" if self.kernel_api == "network" else "no",
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
         cgroup = cgroups.of_host(self._machine)
         self._cord = Cord(

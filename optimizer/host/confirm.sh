@@ -61,7 +61,7 @@ make_count() {
         daemon-reload) ! runs_systemd || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
         restart-timer) ! runs_systemd || systemctl try-restart "$argument" >/dev/null 2>&1 </dev/null ;;
         restart-unit) restart_unit "$argument" ;;
-        check-logrotate) check_logrotate "$argument" ;;
+        check-logrotate) check_logrotate "$argument" || return 1 ;;
         esac || { emit problem "$action" - "$argument" finished failed; return 1; }
     done <"$JOURNAL/manifest"
 }
@@ -75,6 +75,11 @@ restart_unit() {
         sleep 1
         systemctl --quiet is-active "$1" || return 1
     done
+    # One that systemd starts again and again is active most of the time.
+    case $(systemctl show -p NRestarts -- "$1" 2>/dev/null) in
+    NRestarts=0 | '') ;;
+    *) return 1 ;;
+    esac
 }
 
 # The whole configuration is read, as one log set may collide with another file's.
@@ -83,10 +88,31 @@ check_logrotate() {
     case $said in
     *"error: ${1##*/}:"*) said=${said##*"error: ${1##*/}:"} ;;
     *"error:"*"$1"*) said=${said#*error:} ;;
-    *) return 0 ;;
+    *) is_taken_from_another "$1" || return 0 ;;
     esac
     said=${said%%"$NEWLINE"*}
     emit problem logrotate - "$1" valid "$said"
+    return 1
+}
+
+# Of two files that name the same log, logrotate skips the one that it reads later, which may
+# be the one that was there first.
+is_taken_from_another() {
+    patterns=$(sed -n 's/ {$//p' "$1")
+    logs=$(printf '%s\n' "$said" | sed -n 's/.*error: .* duplicate log entry for //p')
+    set -f
+    for log in $logs; do
+        for pattern in $patterns; do
+            # shellcheck disable=SC2254
+            case $log in $pattern)
+                set +f
+                said="another file names $log too, and would be skipped"
+                return 0
+                ;;
+            esac
+        done
+    done
+    set +f
     return 1
 }
 

@@ -187,7 +187,13 @@ restore_action() {
         manual) emit note "$2 runs with the changed settings until it is restarted" ;;
         boot) : ;; # it starts later, with the old settings
         # It ran before the change, so it has to run again, also when the change made it fail.
-        *) systemctl restart "$2" >/dev/null 2>&1 </dev/null ;;
+        *)
+            systemctl reset-failed "$2" >/dev/null 2>&1 </dev/null
+            systemctl restart "$2" >/dev/null 2>&1 </dev/null || {
+                FAILED=yes
+                emit failed - "$2" active failed
+            }
+            ;;
         esac
         ;;
     esac

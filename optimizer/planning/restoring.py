@@ -106,9 +106,11 @@ def undo(
 ) -> Undo:
     """Work out the steps back over a chain of changes, given what is there now."""
     spans: dict[str, _Span] = {}
-    for step in (step for _, snapshot in changes for step in snapshot.steps):
-        spans.setdefault(_key(step), _Span(step, step)).add(step)
-    backs = {key: _back(span, observation) for key, span in spans.items()}
+    for _, snapshot in changes:
+        for step in snapshot.steps:
+            spans.setdefault(_key(step), _Span(step, step)).add(step)
+    ours = _written(changes)
+    backs = {key: _back(span, observation) for key, span in spans.items() if key in ours}
     foreign = {key: other for key, (_, other) in backs.items() if other}
     groups = _groups(changes)
     kept = set() if include_foreign else _with_partners(set(foreign), groups)
@@ -120,6 +122,20 @@ def undo(
         tuple(foreign.values()),
         tuple(name for name, _ in changes),
     )
+
+
+def _written(changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
+    """Name what the changes made or kept; a value that was only held is not ours to put back."""
+    return {
+        _key(step)
+        for _, snapshot in changes
+        for step in snapshot.steps
+        if snapshot.kind == "snapshot" or not _is_held(step)
+    }
+
+
+def _is_held(step: Step) -> bool:
+    return isinstance(step, ValueStep) and step.write == "hold"
 
 
 def _groups(changes: Sequence[tuple[str, Snapshot]]) -> dict[str, set[str]]:
@@ -279,5 +295,5 @@ def expected(snapshots: Mapping[str, Snapshot]) -> dict[str, Step]:
     left: dict[str, Step] = {}
     for _, snapshot in in_effect(snapshots):
         if snapshot.kind == "apply":
-            left.update({_key(step): step for step in snapshot.steps})
+            left.update({_key(step): step for step in snapshot.steps if not _is_held(step)})
     return left

@@ -53,7 +53,7 @@ def test_etc_sysctl_conf_does_not_win_over_ours_at_boot(
 ) -> None:
     one = controller(bookworm)
     keep = "cp -p /etc/sysctl.conf /etc/sysctl.conf.kept"
-    line = "echo 'net.ipv4.tcp_retries2=5' >>/etc/sysctl.conf && sysctl -q --system"
+    line = f"echo 'net.ipv4.tcp_retries2=5' >>/etc/sysctl.conf; echo 5 >{RETRIES_PATH}"
     with arranged(bookworm, f"{keep} && {line}", "mv /etc/sysctl.conf.kept /etc/sysctl.conf"):
         planned = one.plan("--profile", SMALL).expect(0).host("bookworm")
         change = next(each for each in planned["changes"] if each["tunable"] == RETRIES)

@@ -9,18 +9,33 @@ for new ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+if TYPE_CHECKING:
+    from optimizer.app.requests import ProfileRequest
+    from tests.unit.shell_lab import Lab
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, max_examples=40)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 _OPTION = "--update-golden"
+
+_SMALL = """
+name: small
+version: 3
+summary: Small.
+set:
+  system.sysctl.vm.swappiness: 1
+  system.sysctl.vm.dirty_bytes: 1 MiB
+  system.thp.enabled: never
+"""
 
 Golden = Callable[[str, Sequence[str]], None]
 
@@ -48,3 +63,43 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(params=("dash", "bash", "busybox"))
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+    """Give each of the shells a host made of files."""
+    yield from _lab(request.param, tmp_path)
+
+
+@pytest.fixture
+def dash(tmp_path: Path) -> Iterator[Lab]:
+    """Give a host to what has nothing to do with the kind of shell."""
+    yield from _lab("dash", tmp_path)
+
+
+def _lab(shell: str, root: Path) -> Iterator[Lab]:
+    # Most tests need neither shells nor what stands behind them.
+    from tests.unit.shell_lab import Lab, skip_without, skip_without_rights
+
+    skip_without_rights()
+    made = Lab(root, skip_without(shell))
+    yield made
+    made.disarm()
+
+
+@pytest.fixture
+def controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the controller a state directory of its own, and no pause between questions."""
+    monkeypatch.setenv("OPTIMIZER_STATE_DIR", str(tmp_path / "controller"))
+    monkeypatch.setattr("optimizer.app.apply._RETRY_PAUSE", 0.0)
+    return tmp_path / "controller"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> ProfileRequest:
+    """Ask for a profile with a pair, a reset value and a plain one."""
+    from optimizer.app.requests import ProfileRequest
+
+    path = tmp_path / "small.yaml"
+    path.write_text(_SMALL, encoding="utf-8")
+    return ProfileRequest(name=str(path))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from optimizer import profiles
+from optimizer import catalog, profiles
 from optimizer.app.probing import read_observation
 from optimizer.host.wire import probe_program
 from optimizer.model.fleet import Reply, Target
@@ -19,12 +20,14 @@ from optimizer.model.observation import (
     ValueState,
 )
 from optimizer.model.profile import Constraint, Profile, Setting, Wanted
-from optimizer.model.reading import Reading
+from optimizer.model.reading import Difference, Reading
 from optimizer.model.request import ProbeRequest
+from optimizer.model.result import ApplyResult, HostOutcome, RollbackResult
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import Step
 from optimizer.model.tunable import Effect, Tunable
 from optimizer.model.values import Integer, ValueType
+from optimizer.modules.kinds import KINDS
 from tests.unit.model_host import BOOT, MACHINE, ModelHost, StoredFile, kind_of
 
 RUN = "r-20261121-101500-1a2b"
@@ -55,20 +58,15 @@ def file_state(content: bytes, mode: str = "644", owner: str = "0:0") -> FileSta
     return FileState(content, mode, owner, StoredFile(content).ref.sha256)
 
 
-def observation(values: Mapping[str, str] | None = None, **parts: object) -> Observation:
+def observation(values: Mapping[str, str] | None = None, **parts: Any) -> Observation:
     """Make an observation with writable values, on the usual host."""
     seen = {
         path: KernelValue(path, ValueState.WRITABLE, text) for path, text in (values or {}).items()
     }
-    return replace(Observation(FACTS, values=seen), **parts)  # type: ignore[arg-type]
+    return replace(Observation(FACTS, values=seen), **parts)
 
 
-def config(area: str, **texts: str) -> dict[str, object]:
-    """Make boot configuration of an area, path -> text, as parts of an observation."""
-    return config_of(area, texts)
-
-
-def config_of(area: str, texts: Mapping[str, str]) -> dict[str, object]:
+def config_of(area: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """Make boot configuration of an area from path -> text, lines as the probe keeps them."""
     lines = tuple(
         ConfigLine(path, number, line.strip())
@@ -77,6 +75,30 @@ def config_of(area: str, texts: Mapping[str, str]) -> dict[str, object]:
         if line.strip() and line.strip()[0] not in "#;"
     )
     return {"config": {area: lines}, "config_files": {area: dict.fromkeys(texts, 1.0)}}
+
+
+def facts(**changes: object) -> Facts:
+    """Make the facts of the usual host with some that differ."""
+    return replace(FACTS, **changes)  # type: ignore[arg-type]
+
+
+def known(name: str) -> Tunable:
+    """Return a tunable of the catalogue."""
+    found = catalog.find(name)
+    assert found is not None
+    return found
+
+
+def read(name: str, seen: Observation) -> tuple[Reading, ...]:
+    """Find a tunable of the catalogue in an observation."""
+    return KINDS[known(name).kind].read(known(name), seen)
+
+
+def differences(
+    name: str, seen: Observation, live: str | None, boot: str | None
+) -> list[Difference]:
+    """Want other values of a tunable of the catalogue, on all its instances."""
+    return [Difference(one, live, boot) for one in read(name, seen)]
 
 
 def tunable(
@@ -192,6 +214,22 @@ def lost(*, does_it: bool) -> Fault:
 def unreachable() -> Fault:
     """No connection came about."""
     return Fault(Reply(error="no route to host", hint="Is it up?", is_reached=False))
+
+
+def only(result: ApplyResult | RollbackResult) -> HostOutcome:
+    """Return what became of the only host."""
+    [outcome] = result.hosts
+    return outcome
+
+
+def whats(outcome: HostOutcome) -> list[str]:
+    """Return what went wrong, in words."""
+    return [problem.what for problem in outcome.problems]
+
+
+def fleet(**faults: list[Fault | None]) -> FakeFleet:
+    """Make a fleet of one host, with faults by kind of program."""
+    return FakeFleet({"db-1": ModelHost()}, {"db-1": dict(faults)})
 
 
 def says(text: str, *, does_it: bool = False) -> Fault:

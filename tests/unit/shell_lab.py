@@ -29,7 +29,14 @@ from optimizer.host.wire import (
 )
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
-from optimizer.model.transaction import FileRef, Step, ValueStep
+from optimizer.model.transaction import (
+    DirectoryStep,
+    FileRef,
+    FileStep,
+    LinkStep,
+    Step,
+    ValueStep,
+)
 from tests.unit.factories import RUN, snapshot
 from tests.unit.model_host import StoredFile
 
@@ -42,6 +49,10 @@ SHELLS: Mapping[str, tuple[str, ...]] = {
 _ASKS_SYSTEMD = "[ -d /run/systemd/system ] && has systemctl"
 # What the engine has the far shell do.
 _RECEIVE = 'eval "$(cat)"'
+
+OTHER_RUN = "r-20261121-111500-ffff"
+OLD = b"old\n\\0101 100% 'quoted' \x00\xff"
+NEW = b"\n new 'text' $HOME `id`\\n\t\x01\xfe"
 
 Edit = Callable[[str], str]
 
@@ -239,3 +250,25 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def words(answers: Sequence[Answer]) -> list[str]:
     """Return the first words of an answer's lines."""
     return [answer.word for answer in answers]
+
+
+def everything(lab: Lab, **parts: object) -> Snapshot:
+    """Make a change with one of each kind of step that a file can stand in for."""
+    first, second = lab.value("first", "60"), lab.value("second", "4096 131072 6291456")
+    own = lab.file("etc/own.conf", OLD, 0o640)
+    link = lab.root / "host/etc/link"
+    link.symlink_to("old target")
+    steps: list[Step] = [
+        setting(first, "60", "1"),
+        setting(second, "4096 131072 6291456", "4096 87380 16777216"),
+        DirectoryStep(path=str(lab.root / "host/etc/made")),
+        FileStep(path=str(own), before=ref(OLD, "640"), after=ref(NEW, "600")),
+        FileStep(path=str(lab.root / "host/etc/made/new.conf"), before=None, after=ref(NEW)),
+        LinkStep(path=str(link), before="old target", after="/new target"),
+    ]
+    return lab.change(steps, blobs=blobs(OLD, NEW), **parts)
+
+
+def verdict(answers: Sequence[Answer]) -> str:
+    """Return the last word of an answer."""
+    return verdict_of(answers)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.app import apply as apply_module
 from optimizer.app.apply import apply
 from optimizer.app.confirm import confirm
 from optimizer.app.plan import plan
@@ -15,74 +14,40 @@ from optimizer.app.requests import ApplyOptions, ProfileRequest
 from optimizer.app.rollback import plan_rollback
 from optimizer.app.saved import load_plan
 from optimizer.app.score import score
-from optimizer.app.snapshot import take_snapshot
 from optimizer.app.verify import verify
 from optimizer.model.errors import PlanFileError
 from optimizer.model.plan import Plan
-from optimizer.model.result import ApplyResult, HostOutcome, RollbackResult
 from optimizer.resources import sysctl
 from optimizer.store import runs, snapshots
-from tests.unit.factories import FakeFleet, Fault, lost, says, unreachable
+from tests.unit.factories import FakeFleet, Fault, fleet, lost, only, says, unreachable, whats
 from tests.unit.model_host import ModelHost, StoredFile
 from tests.unit.model_kernel import VM, ModelKernel
+
+pytestmark = pytest.mark.usefixtures("controller")
 
 # Over at once: a host that does not answer again is given up after the first question.
 PATIENT = ApplyOptions(by="ana@desk")
 IMPATIENT = ApplyOptions(by="ana@desk", confirm_timeout=-60)
-SETTINGS = """
-  system.sysctl.vm.swappiness: 1
-  system.sysctl.vm.dirty_bytes: 1 MiB
-  system.thp.enabled: never
-"""
 
 
-@pytest.fixture(autouse=True)
-def controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the controller a state directory of its own, and no pause between questions."""
-    monkeypatch.setenv("OPTIMIZER_STATE_DIR", str(tmp_path / "controller"))
-    monkeypatch.setattr(apply_module, "_RETRY_PAUSE", 0.0)
-    return tmp_path / "controller"
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> ProfileRequest:
-    path = tmp_path / "small.yaml"
-    path.write_text(f"name: small\nversion: 3\nsummary: Small.\nset:{SETTINGS}", encoding="utf-8")
-    return ProfileRequest(name=str(path))
-
-
-def fleet(**faults: list[Fault | None]) -> FakeFleet:
-    """One host, with faults by kind of program."""
-    return FakeFleet({"db-1": ModelHost()}, {"db-1": dict(faults)})
-
-
-def only(result: ApplyResult | RollbackResult) -> HostOutcome:
-    [outcome] = result.hosts
-    return outcome
-
-
-def whats(outcome: HostOutcome) -> list[str]:
-    return [problem.what for problem in outcome.problems]
-
-
-def test_a_change_takes_three_commands_and_is_there(request_: ProfileRequest) -> None:
+def test_a_change_takes_three_commands_and_is_there(small: ProfileRequest) -> None:
     hosts = fleet()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     outcome = only(apply(hosts, made, PATIENT))
     assert (outcome.state, outcome.problems, outcome.commands) == ("applied", (), 3)
     assert hosts.kinds("db-1") == ["probe", "apply", "confirm"]
     assert (outcome.score_before, outcome.score_after) == (0, 100)
     assert outcome.applied == made.hosts[0].changes
-    assert plan(hosts, request_).hosts[0].is_empty
+    assert plan(hosts, small).hosts[0].is_empty
     [checked] = verify(hosts, None).hosts
     assert (checked.state, checked.drift) == ("match", ())
-    [scored] = score(hosts, request_).hosts
+    [scored] = score(hosts, small).hosts
     assert (scored.score, scored.state) == (100, "scored")
 
 
-def test_what_is_applied_is_kept_on_both_sides(request_: ProfileRequest) -> None:
+def test_what_is_applied_is_kept_on_both_sides(small: ProfileRequest) -> None:
     hosts = fleet()
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     host = hosts.hosts["db-1"]
     manifest, blobs = snapshots.read(host.facts["machine_id"], outcome.snapshot)
     assert host.snapshots == {outcome.snapshot: manifest}
@@ -93,63 +58,19 @@ def test_what_is_applied_is_kept_on_both_sides(request_: ProfileRequest) -> None
     )  # fmt: skip
 
 
-def test_a_rollback_is_a_plan_like_any_other_and_can_be_undone(request_: ProfileRequest) -> None:
+def test_nothing_to_do_asks_nobody(small: ProfileRequest) -> None:
     hosts = fleet()
-    host = hosts.hosts["db-1"]
-    start = host.state()
-    apply(hosts, plan(hosts, request_), PATIENT)
-    applied = host.state()
-    way = plan_rollback(hosts)
-    assert host.state() == applied
-    result = apply(hosts, way, PATIENT)
-    assert isinstance(result, RollbackResult)
-    assert (only(result).state, only(result).problems) == ("applied", ())
-    assert host.state() == start
-    undone = plan_rollback(hosts, to=only(result).snapshot)
-    apply(hosts, undone, PATIENT)
-    assert host.state() == applied
-
-
-def test_a_rollback_says_what_it_changes(request_: ProfileRequest) -> None:
-    hosts = fleet()
-    made = plan(hosts, request_).hosts[0]
-    apply(hosts, plan(hosts, request_), PATIENT)
-    way = plan_rollback(hosts).hosts[0]
-    there = {(one.tunable, one.before, one.after) for one in made.changes}
-    back = {(one.tunable, one.after, one.before) for one in way.changes}
-    assert back == there
-    assert {(one.path, one.action) for one in way.files} == {
-        (one.path, "delete") for one in made.files
-    }
-
-
-def test_somebody_elses_value_is_in_the_plan_back_and_kept(request_: ProfileRequest) -> None:
-    hosts = fleet()
-    apply(hosts, plan(hosts, request_), PATIENT)
-    hosts.hosts["db-1"].kernel.write(f"{VM}swappiness", "33")
-    way = plan_rollback(hosts)
-    [foreign] = way.hosts[0].foreign
-    assert (foreign.tunable, foreign.before, foreign.after) == (
-        "system.sysctl.vm.swappiness", "33", "60",
-    )  # fmt: skip
-    outcome = only(apply(hosts, way, PATIENT))
-    assert outcome.foreign == (foreign,)
-    assert hosts.hosts["db-1"].kernel.read(f"{VM}swappiness") == "33"
-
-
-def test_nothing_to_do_asks_nobody(request_: ProfileRequest) -> None:
-    hosts = fleet()
-    apply(hosts, plan(hosts, request_), PATIENT)
-    again = plan(hosts, request_)
+    apply(hosts, plan(hosts, small), PATIENT)
+    again = plan(hosts, small)
     asked = len(hosts.asked)
     outcome = only(apply(hosts, again, PATIENT))
     assert (outcome.state, len(hosts.asked)) == ("unchanged", asked)
     assert len(runs.listed()) == 1
 
 
-def test_a_stale_plan_is_refused_by_name(request_: ProfileRequest) -> None:
+def test_a_stale_plan_is_refused_by_name(small: ProfileRequest) -> None:
     hosts = fleet()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     hosts.hosts["db-1"].kernel.write(f"{VM}swappiness", "33")
     start = hosts.hosts["db-1"].state()
     outcome = only(apply(hosts, made, PATIENT))
@@ -178,46 +99,44 @@ def test_a_value_that_does_not_take_brings_the_host_back(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("does_it", [True, False])
-def test_an_apply_whose_answer_is_lost_is_taken_back(
-    request_: ProfileRequest, does_it: bool
-) -> None:
+def test_an_apply_whose_answer_is_lost_is_taken_back(small: ProfileRequest, does_it: bool) -> None:
     hosts = fleet(apply=[lost(does_it=does_it)])
     start = hosts.hosts["db-1"].state()
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert (outcome.state, whats(outcome)) == ("restored", ["the connection was lost"])
     assert hosts.hosts["db-1"].state() == start
     assert hosts.kinds("db-1") == ["probe", "apply", "cancel"]
 
 
-def test_taking_back_is_asked_for_until_there_is_an_answer(request_: ProfileRequest) -> None:
+def test_taking_back_is_asked_for_until_there_is_an_answer(small: ProfileRequest) -> None:
     hosts = fleet(
         apply=[lost(does_it=True)],
         cancel=[unreachable(), says("result\tbusy\n"), says("garbage"), None],
     )
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert outcome.state == "restored"
     assert hosts.kinds("db-1").count("cancel") == 4
 
 
-def test_a_host_that_is_never_heard_of_again_needs_a_person(request_: ProfileRequest) -> None:
+def test_a_host_that_is_never_heard_of_again_needs_a_person(small: ProfileRequest) -> None:
     hosts = fleet(apply=[lost(does_it=True)], cancel=[unreachable()] * 2)
-    outcome = only(apply(hosts, plan(hosts, request_), IMPATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), IMPATIENT))
     assert outcome.state == "failed"
     assert whats(outcome)[-1] == "it cannot be reached to see what became of it"
 
 
-def test_a_host_that_was_not_even_connected_to_is_unreachable(request_: ProfileRequest) -> None:
+def test_a_host_that_was_not_even_connected_to_is_unreachable(small: ProfileRequest) -> None:
     hosts = fleet(apply=[unreachable()])
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert (outcome.state, whats(outcome)) == ("unreachable", ["no route to host"])
     assert hosts.kinds("db-1") == ["probe", "apply"]
 
 
 @pytest.mark.parametrize("text", ["", "Welcome!\n", "problem\twrite\n", "snapshot\tab\n"])
-def test_an_answer_without_an_end_counts_as_lost(request_: ProfileRequest, text: str) -> None:
+def test_an_answer_without_an_end_counts_as_lost(small: ProfileRequest, text: str) -> None:
     hosts = fleet(apply=[says(text, does_it=True)])
     start = hosts.hosts["db-1"].state()
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert outcome.state == "restored"
     assert "the answer was cut off" in whats(outcome)
     assert hosts.hosts["db-1"].state() == start
@@ -225,21 +144,21 @@ def test_an_answer_without_an_end_counts_as_lost(request_: ProfileRequest, text:
 
 @pytest.mark.parametrize("does_it", [True, False])
 def test_a_confirmation_whose_answer_is_lost_is_asked_for_again(
-    request_: ProfileRequest, does_it: bool
+    small: ProfileRequest, does_it: bool
 ) -> None:
     hosts = fleet(confirm=[lost(does_it=does_it), unreachable(), None])
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert (outcome.state, outcome.problems) == ("applied", ())
     assert hosts.kinds("db-1").count("confirm") == 3
 
 
 def test_a_change_that_went_back_before_it_was_confirmed_is_restored(
-    request_: ProfileRequest,
+    small: ProfileRequest,
 ) -> None:
     hosts = fleet()
     host = hosts.hosts["db-1"]
     start = host.state()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     hosts.faults["db-1"]["confirm"] = [says("result\tgone\nend\n")]
     outcome = only(apply(hosts, made, PATIENT))
     assert outcome.state == "restored"
@@ -248,19 +167,19 @@ def test_a_change_that_went_back_before_it_was_confirmed_is_restored(
 
 
 def test_a_host_that_could_not_put_everything_back_needs_a_person(
-    request_: ProfileRequest,
+    small: ProfileRequest,
 ) -> None:
     said = f"failed\tt\t{VM}swappiness\t60\t1\tdenied\nresult\tincomplete\n"
     hosts = fleet(apply=[says(said)])
-    outcome = only(apply(hosts, plan(hosts, request_), PATIENT))
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
     assert (outcome.state, whats(outcome)) == ("failed", ["could not be put back"])
 
 
 def test_what_reads_back_wrong_after_the_confirmation_needs_a_person(
-    request_: ProfileRequest,
+    small: ProfileRequest,
 ) -> None:
     hosts = fleet()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     after = ModelHost()
     text = after.answer(_probe_of(made))
     hosts.faults["db-1"]["confirm"] = [says(f"result\tconfirmed\n{text}", does_it=True)]
@@ -277,11 +196,11 @@ def _probe_of(made: Plan) -> str:
     return probe_program(ProbeRequest(values=frozenset(paths), files=frozenset(paths)))
 
 
-def test_one_bad_host_does_not_hold_up_the_others(request_: ProfileRequest) -> None:
+def test_one_bad_host_does_not_hold_up_the_others(small: ProfileRequest) -> None:
     names = ("good", "dark", "lost", "stale")
     hosts = FakeFleet({name: ModelHost() for name in names})
     hosts.faults = {"dark": {"probe": [unreachable()]}, "lost": {"apply": [lost(does_it=False)]}}
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     hosts.hosts["stale"].kernel.write(f"{VM}swappiness", "33")
     states = {outcome.name: outcome.state for outcome in apply(hosts, made, PATIENT).hosts}
     assert states == {
@@ -292,29 +211,29 @@ def test_one_bad_host_does_not_hold_up_the_others(request_: ProfileRequest) -> N
 @pytest.mark.parametrize(
     "text", ["", "Welcome to db-1!\n", "fact\tkernel\t6.12\n", "fact\tuid\tme\nend\n", "end\n"]
 )
-def test_a_probe_that_cannot_be_read_refuses_the_host(request_: ProfileRequest, text: str) -> None:
-    [host] = plan(fleet(probe=[says(text)]), request_).hosts
+def test_a_probe_that_cannot_be_read_refuses_the_host(small: ProfileRequest, text: str) -> None:
+    [host] = plan(fleet(probe=[says(text)]), small).hosts
     assert (host.state, host.steps) == ("refused", ())
     assert "db-1 gave an answer that cannot be read" in host.error
     assert "login shell" in host.hint
 
 
-def test_a_host_that_is_not_reached_is_in_every_answer(request_: ProfileRequest) -> None:
-    [planned] = plan(fleet(probe=[unreachable()]), request_).hosts
+def test_a_host_that_is_not_reached_is_in_every_answer(small: ProfileRequest) -> None:
+    [planned] = plan(fleet(probe=[unreachable()]), small).hosts
     assert (planned.state, planned.error, planned.hint) == (
         "unreachable", "no route to host", "Is it up?",
     )  # fmt: skip
-    [scored] = score(fleet(probe=[unreachable()]), request_).hosts
+    [scored] = score(fleet(probe=[unreachable()]), small).hosts
     assert (scored.state, scored.score) == ("unreachable", None)
-    [checked] = verify(fleet(probe=[unreachable()]), request_).hosts
+    [checked] = verify(fleet(probe=[unreachable()]), small).hosts
     assert (checked.state, checked.error) == ("unreachable", "no route to host")
     [back] = plan_rollback(fleet(probe=[unreachable()])).hosts
     assert back.state == "unreachable"
 
 
-def test_a_host_that_the_inventory_lost_is_not_touched(request_: ProfileRequest) -> None:
+def test_a_host_that_the_inventory_lost_is_not_touched(small: ProfileRequest) -> None:
     hosts = fleet()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     others = FakeFleet({"db-2": ModelHost()})
     outcome = only(apply(others, made, PATIENT))
     assert (outcome.name, outcome.state, others.asked) == ("db-1", "unreachable", [])
@@ -323,9 +242,9 @@ def test_a_host_that_the_inventory_lost_is_not_touched(request_: ProfileRequest)
 # Waiting for a confirmation by hand.
 
 
-def test_a_change_can_wait_to_be_confirmed_by_hand(request_: ProfileRequest) -> None:
+def test_a_change_can_wait_to_be_confirmed_by_hand(small: ProfileRequest) -> None:
     hosts = fleet()
-    waiting = apply(hosts, plan(hosts, request_), ApplyOptions(confirm=False))
+    waiting = apply(hosts, plan(hosts, small), ApplyOptions(confirm=False))
     assert (only(waiting).state, hosts.kinds("db-1")) == ("waiting", ["probe", "apply"])
     confirmed = confirm(hosts, waiting.run)
     assert (only(confirmed).state, confirmed.run) == ("applied", waiting.run)
@@ -352,72 +271,13 @@ def test_confirming_says_what_became_of_it(
     assert result.run == "none"
 
 
-# Snapshots that are damaged.
-
-
-def three_changes(tmp_path: Path) -> tuple[FakeFleet, list[str]]:
-    """Apply three profiles one after the other."""
-    hosts = fleet()
-    made = []
-    for at, line in enumerate(
-        ("vm.swappiness: 1", "vm.min_free_kbytes: 90112", "net.core.somaxconn: 8192")
-    ):
-        path = tmp_path / f"p{at}.yaml"
-        path.write_text(f"name: p{at}\nversion: 1\nset: {{system.sysctl.{line}}}\n")
-        outcome = only(apply(hosts, plan(hosts, ProfileRequest(name=str(path))), PATIENT))
-        assert outcome.state == "applied"
-        made.append(outcome.snapshot)
-    return hosts, made
-
-
-def test_a_snapshot_that_is_damaged_is_read_from_the_controllers_copy(tmp_path: Path) -> None:
-    hosts, made = three_changes(tmp_path)
-    hosts.hosts["db-1"].damaged[made[1]] = "the manifest was changed"
-    start = ModelHost().kernel.values()
-    assert only(apply(hosts, plan_rollback(hosts, to=made[0]), PATIENT)).state == "applied"
-    assert hosts.hosts["db-1"].kernel.values() == start
-
-
-@pytest.mark.parametrize(("to", "state"), [(0, "refused"), (1, "refused"), (2, "planned")])
-def test_no_way_back_leads_over_a_snapshot_that_is_lost_on_both_sides(
-    tmp_path: Path, controller: Path, to: int, state: str
-) -> None:
-    hosts, made = three_changes(tmp_path)
-    hosts.hosts["db-1"].damaged[made[1]] = "the manifest was changed"
-    (
-        controller / "snapshots" / hosts.hosts["db-1"].facts["machine_id"] / made[1] / "manifest"
-    ).unlink()
-    [back] = plan_rollback(hosts, to=made[to]).hosts
-    assert back.state == state
-    if state == "refused":
-        assert "damaged" in back.error and made[1][:8] in back.error
-
-
-def test_without_a_snapshot_there_is_nothing_to_go_back_to() -> None:
-    [back] = plan_rollback(fleet()).hosts
-    assert (back.state, back.steps) == ("refused", ())
-    assert "db-1 has no snapshot to go back to" in back.error
-
-
-def test_a_snapshot_is_taken_without_a_change(request_: ProfileRequest) -> None:
-    hosts = fleet()
-    host = hosts.hosts["db-1"]
-    start = host.state()
-    outcome = only(take_snapshot(hosts, label="before the window", by="ana@desk"))
-    assert (outcome.state, outcome.problems) == ("unchanged", ())
-    assert host.state() == start
-    apply(hosts, plan(hosts, request_), PATIENT)
-    assert only(apply(hosts, plan_rollback(hosts, to=outcome.snapshot), PATIENT)).state == "applied"
-    assert host.state() == start
-
-
 # Saved plans.
 
 
 @pytest.fixture
-def saved(request_: ProfileRequest, tmp_path: Path) -> Path:
+def saved(small: ProfileRequest, tmp_path: Path) -> Path:
     path = tmp_path / "plan.json"
-    path.write_text(plan(fleet(), request_).model_dump_json(), encoding="utf-8")
+    path.write_text(plan(fleet(), small).model_dump_json(), encoding="utf-8")
     return path
 
 
@@ -469,9 +329,9 @@ def test_a_plan_may_be_printed_otherwise_and_is_still_the_same(saved: Path) -> N
     assert load_plan(saved).id == document["id"]
 
 
-def test_a_file_of_somebody_else_is_not_overwritten(request_: ProfileRequest) -> None:
+def test_a_file_of_somebody_else_is_not_overwritten(small: ProfileRequest) -> None:
     hosts = fleet()
-    made = plan(hosts, request_)
+    made = plan(hosts, small)
     hosts.hosts["db-1"].files[sysctl.FILE] = StoredFile(b"mine\n")
     outcome = only(apply(hosts, made, PATIENT))
     assert outcome.state == "refused"

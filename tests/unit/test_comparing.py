@@ -22,8 +22,8 @@ def outcome(
 ) -> tuple[str, str | None, str | None]:
     """Return status and what has to change, live and at boot."""
     verdict = compare(setting(wanted, constraint), reading(live, boot, **parts), FACTS, None)
-    change = verdict.difference
-    return verdict.status.value, change and change.live, change and change.boot
+    change = verdict.difference or Difference(verdict.reading)
+    return verdict.status.value, change.live, change.boot
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from optimizer import catalog
 from optimizer.model.observation import KernelValue, ValueState
 from optimizer.model.transaction import DirectoryStep, Step, ValueStep
+from optimizer.model.tunable import Tunable
 from optimizer.modules.coupling import Coupler, partner_targets
 from tests.unit.factories import observation
 from tests.unit.model_kernel import IPV4, KERNEL, QUEUE, START, THP, VM
@@ -178,7 +179,7 @@ def test_the_probe_reads_what_is_coupled_too(name: str, targets: set[str]) -> No
 
 
 @pytest.mark.parametrize("tunable", catalog.TUNABLES.values(), ids=lambda one: one.id)
-def test_every_coupling_of_the_catalogue_names_tunables(tunable: catalog.Tunable) -> None:
+def test_every_coupling_of_the_catalogue_names_tunables(tunable: Tunable) -> None:
     coupling = tunable.coupling
     for name in (*coupling.excludes, *coupling.mirrors, *coupling.resets):
         assert name in catalog.TUNABLES

@@ -65,7 +65,7 @@ def test_another_good_host_hides_nothing(states: list[State]) -> None:
 
 @given(st.lists(st.sampled_from(list(ExitCode)), max_size=5))
 def test_the_worst_code_is_one_of_them(codes: list[ExitCode]) -> None:
-    known = [code for code in codes if code is not ExitCode.USAGE]
+    known: list[ExitCode] = [code for code in codes if code is not ExitCode.USAGE]
     found = worst(known)
     assert found in (known or [ExitCode.OK])
 

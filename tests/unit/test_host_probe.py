@@ -16,7 +16,7 @@ from optimizer.host.wire import apply_program, parse_answer, probe_program, take
 from optimizer.model.fleet import Reply
 from optimizer.model.observation import Observation, ValueState
 from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import FileStep
+from optimizer.model.transaction import FileStep, Step
 from tests.unit.shell_lab import (
     SHELLS,
     Lab,
@@ -35,15 +35,6 @@ THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     """A host for each of the shells."""
     made = Lab(tmp_path, skip_without(request.param))
-    yield made
-    made.disarm()
-
-
-@pytest.fixture
-def dash(tmp_path: Path) -> Iterator[Lab]:
-    """A host for what has nothing to do with the kind of shell."""
-    skip_without_rights()
-    made = Lab(tmp_path, skip_without("dash"))
     yield made
     made.disarm()
 
@@ -120,7 +111,7 @@ def test_of_a_list_of_choices_the_chosen_one_is_the_value(dash: Lab) -> None:
 def test_what_a_snapshot_touched_is_looked_at_too(lab: Lab) -> None:
     skip_without_rights()
     first, own = lab.value("first", "60"), lab.file("etc/own.conf", b"old")
-    steps = [
+    steps: list[Step] = [
         setting(first, "60", "1"),
         FileStep(path=str(own), before=ref(b"old"), after=ref(b"new")),
     ]

@@ -1,4 +1,4 @@
-"""The programs that run on a host: what they answer, write, refuse and put back.
+"""The programs that change a host: what they answer, write and refuse.
 
 Each runs in dash, bash and busybox on plain files that stand in for kernel values.
 """
@@ -8,81 +8,41 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from optimizer.app.outcomes import problems_of, verdict_of
+from optimizer.app.outcomes import problems_of
 from optimizer.host import PROGRAMS, program
-from optimizer.host.wire import Answer, apply_program, confirm_program
-from optimizer.model.request import ProbeRequest
-from optimizer.model.snapshot import Snapshot
-from optimizer.model.transaction import DirectoryStep, FileStep, LinkStep, Step, ValueStep
+from optimizer.host.wire import apply_program
+from optimizer.model.transaction import ValueStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
+    NEW,
+    OLD,
+    OTHER_RUN,
     SHELLS,
     Lab,
-    blobs,
-    identity_of,
-    ref,
+    everything,
     setting,
     skip_without,
-    skip_without_rights,
-    wait_for,
+    verdict,
     with_override,
-    without_probe,
     words,
 )
-
-OTHER_RUN = "r-20261121-111500-ffff"
-OLD = b"old\n\\0101 100% 'quoted' \x00\xff"
-NEW = b"\n new 'text' $HOME `id`\\n\t\x01\xfe"
-
-
-@pytest.fixture(params=SHELLS)
-def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
-    """A host for each of the shells."""
-    skip_without_rights()
-    made = Lab(tmp_path, skip_without(request.param))
-    yield made
-    made.disarm()
-
-
-@pytest.fixture
-def dash(tmp_path: Path) -> Iterator[Lab]:
-    """A host for what has nothing to do with the kind of shell."""
-    skip_without_rights()
-    made = Lab(tmp_path, skip_without("dash"))
-    yield made
-    made.disarm()
-
-
-def everything(lab: Lab, **parts: object) -> Snapshot:
-    """Make a change with one of each kind of step that a file can stand in for."""
-    first, second = lab.value("first", "60"), lab.value("second", "4096 131072 6291456")
-    own = lab.file("etc/own.conf", OLD, 0o640)
-    link = lab.root / "host/etc/link"
-    link.symlink_to("old target")
-    steps: list[Step] = [
-        setting(first, "60", "1"),
-        setting(second, "4096 131072 6291456", "4096 87380 16777216"),
-        DirectoryStep(path=str(lab.root / "host/etc/made")),
-        FileStep(path=str(own), before=ref(OLD, "640"), after=ref(NEW, "600")),
-        FileStep(path=str(lab.root / "host/etc/made/new.conf"), before=None, after=ref(NEW)),
-        LinkStep(path=str(link), before="old target", after="/new target"),
-    ]
-    return lab.change(steps, blobs=blobs(OLD, NEW), **parts)
-
-
-def verdict(answers: tuple[Answer, ...]) -> str:
-    return verdict_of(answers)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_shellcheck_has_nothing_to_say(name: str) -> None:
     # Variables and put_blobs come from the controller; shellcheck cannot see either.
-    command = [Path(sys.executable).with_name("shellcheck"), "-s", "sh", "-e", "SC2034,SC2154", "-"]
+    command = [
+        str(Path(sys.executable).with_name("shellcheck")),
+        "-s",
+        "sh",
+        "-e",
+        "SC2034,SC2154",
+        "-",
+    ]
     done = subprocess.run(command, input=program(name), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -209,27 +169,6 @@ def test_a_change_of_a_living_process_is_not_cleared_away(dash: Lab) -> None:
     assert (dash.journal / "busy").is_dir()
 
 
-def test_a_change_is_taken_back_on_the_controllers_word(lab: Lab) -> None:
-    change = everything(lab)
-    before = lab.tree()
-    lab.apply(change)
-    assert lab.cancel(OTHER_RUN) == "gone"
-    assert lab.cancel() == "restored"
-    assert lab.tree() == before
-    assert lab.cancel() == "gone"
-    assert lab.confirm() == "gone"
-    assert not lab.journal.exists()
-
-
-def test_a_restore_that_fails_says_so(lab: Lab) -> None:
-    change = everything(lab)
-    lab.apply(change)
-    broken = with_override("cancel", "write_value() { ERROR='Invalid argument'; return 1; }")
-    assert lab.cancel(edit=broken) == "incomplete"
-    # The journal is still there, and a better day brings it back.
-    assert lab.cancel() == "restored"
-
-
 def test_confirming_names_what_waits_instead(dash: Lab) -> None:
     dash.apply(everything(dash))
     assert dash.confirm(OTHER_RUN) == "gone"
@@ -349,119 +288,6 @@ def test_what_cannot_be_written_back_comes_with_its_partner(lab: Lab) -> None:
     assert lab.tree() == before
 
 
-def test_without_a_confirmation_the_host_goes_back_by_itself(lab: Lab) -> None:
-    change = everything(lab)
-    before = lab.tree()
-    assert verdict(lab.apply(change, timeout=1)) == "applied"
-    assert lab.tree() != before
-    wait_for(lambda: not lab.journal.exists())
-    assert lab.tree() == before
-    assert "\trestored\t" in (lab.state / "history").read_text()
-
-
-def test_a_confirmation_ends_the_safety_timer(lab: Lab) -> None:
-    lab.apply(everything(lab))
-    waiter = Path("/proc") / (lab.journal / "waiter").read_text().strip()
-    assert waiter.exists()
-    assert lab.confirm() == "confirmed"
-    wait_for(lambda: not waiter.exists() or "Z" in (waiter / "stat").read_text().split()[2])
-
-
-def test_the_timer_of_another_run_does_nothing(dash: Lab) -> None:
-    dash.apply(everything(dash))
-    waiting = dash.tree()
-    assert dash.restore("automatic", OTHER_RUN) == []
-    assert dash.tree() == waiting
-
-
-def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) -> None:
-    """It waits while its change is being confirmed, and finds another one in its place."""
-    first = everything(dash)
-    dash.apply(first)
-    boot = first.boot_id
-    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    (dash.journal / "busy").mkdir()
-    (dash.journal / "busy/pid").write_text(f"{os.getpid()} {stat[19]} {boot}\n")
-    timer = dash.start(program("restore"), "automatic", RUN)
-    wait_for(lambda: sleeps(timer.pid))
-    manifest = dash.journal / "manifest"
-    manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
-    waiting = dash.tree()
-    for name in ("pid", ""):
-        path = dash.journal / "busy" / name
-        path.unlink() if name else path.rmdir()
-    assert timer.communicate(timeout=20) == ("", "")
-    assert dash.tree() == waiting
-    assert dash.journal.exists()
-
-
-def sleeps(pid: int) -> bool:
-    """Whether a child of the process is `sleep`."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return any(Path(f"/proc/{child}/comm").read_text() == "sleep\n" for child in children)
-
-
-def test_a_change_whose_shell_is_gone_keeps_the_journal_to_its_end(lab: Lab) -> None:
-    """A cut connection ends the outer shell; the program itself goes on, and holds the lock."""
-    change = everything(lab)
-    before = lab.tree()
-    slow = 'write_value() { sleep 0.7; printf "%s\\n" "$2" >"$1"; }'
-    edit = with_override("apply", slow)
-    process = lab.start(edit(apply_program(change, 600)))
-    wait_for(lambda: (lab.journal / "progress").exists()
-             and "intent" in (lab.journal / "progress").read_text())  # fmt: skip
-    process.kill()
-    process.wait()
-    assert lab.cancel() == "restored"
-    process.communicate(timeout=20)
-    assert lab.tree() == before
-    assert not lab.journal.exists()
-
-
-def test_a_person_brings_a_snapshot_back(lab: Lab) -> None:
-    change = everything(lab)
-    before = lab.tree()
-    kept = lab.state / "snapshots" / lab.put_through(change)
-    answers = lab.restore("manual", str(kept))
-    assert verdict_of(answers) == "restored"
-    assert lab.tree() == before
-
-
-@pytest.mark.parametrize("force", ["", "yes"])
-def test_what_somebody_changed_since_is_kept_unless_forced(lab: Lab, force: str) -> None:
-    change = everything(lab)
-    before = lab.tree()
-    kept = lab.state / "snapshots" / lab.put_through(change)
-    first, own = lab.value("first", "33"), lab.file("etc/own.conf", b"mine")
-    answers = lab.restore("manual", str(kept), FORCE=force)
-    if force:
-        assert lab.tree() == before
-        return
-    named = {answer.fields[0] for answer in answers if answer.word == "foreign"}
-    assert named == {str(first), str(own)}
-    assert (first.read_text(), own.read_bytes()) == ("33\n", b"mine")
-    assert os.readlink(lab.root / "host/etc/link") == "old target"
-
-
-def test_a_directory_with_somebody_elses_file_stays(dash: Lab) -> None:
-    kept = dash.state / "snapshots" / dash.put_through(everything(dash))
-    other = dash.file("etc/made/other.conf", b"mine")
-    dash.restore("manual", str(kept))
-    assert other.read_bytes() == b"mine"
-    assert not (dash.root / "host/etc/made/new.conf").exists()
-
-
-def test_a_rollback_takes_its_bytes_from_the_snapshots_of_the_host(lab: Lab) -> None:
-    change = everything(lab)
-    before = lab.tree()
-    lab.put_through(change)
-    own = change.steps[3]
-    assert isinstance(own, FileStep)
-    way = own.model_copy(update={"before": own.after, "after": own.before})
-    lab.put_through(lab.change([way], run=OTHER_RUN, kind="rollback"))
-    assert lab.tree()[own.path] == before[own.path]
-
-
 def test_bytes_that_are_nowhere_are_refused_before_anything_is_written(dash: Lab) -> None:
     change = everything(dash)
     before = dash.tree()
@@ -488,113 +314,3 @@ def test_without_a_safety_timer_nothing_is_written(dash: Lab) -> None:
     assert (answers[0].fields[0], verdict(answers)) == ("timer", "refused")
     assert dash.tree() == before
     assert not dash.journal.exists()
-
-
-# Every command that leaves something behind counts a stage, and one of them is the last.
-_STAGES = """
-stage() {
-    printf . >>"$STAGES"
-    IFS= read -r dots <"$STAGES"
-    [ "${#dots}" -lt "$LAST" ] || kill -9 0
-}
-for command in mkdir cp mv rm rmdir ln chmod chown sync; do
-    eval "$command() { stage; command $command \\"\\$@\\"; }"
-done
-write_value() { stage; printf '%s\\n' "$2" >"$1"; stage; }
-sweep() { : >"$1"; }
-detach() { printf '%s\\n' 0 >"$JOURNAL/waiter"; }
-"""
-NEVER = 10_000
-# dash dies at every stage, the others at some of them.
-STRIDES = [("dash", 1), ("bash", 7), ("busybox", 7)]
-
-
-def killed(lab: Lab, name: str, text: str, last: int, *arguments: str) -> int:
-    """Run a program until its stage `last`, where it and all it started are killed."""
-    count = lab.root / "stages"
-    count.write_text("")
-    edited = with_override(name, _STAGES)(text)
-    process = lab.start(edited, *arguments, STAGES=str(count), LAST=str(last))
-    process.communicate(timeout=60)
-    return len(count.read_text())
-
-
-def boot(lab: Lab) -> None:
-    """Do what the unit of the safety timer does at the next boot."""
-    if (lab.journal / "restore").exists():
-        lab.run((lab.journal / "restore").read_text(), "boot")
-
-
-@pytest.mark.parametrize(("shell", "stride"), STRIDES)
-def test_a_change_killed_at_any_stage_is_undone_at_the_next_boot(
-    shell: str, stride: int, tmp_path: Path
-) -> None:
-    skip_without_rights()
-    command = skip_without(shell)
-    whole = Lab(tmp_path / "whole", command)
-    total = killed(whole, "apply", apply_program(everything(whole), 600), NEVER)
-    assert total > 10
-    for last in range(1, total + 1, stride):
-        lab = Lab(tmp_path / str(last), command)
-        change = everything(lab)
-        before = lab.tree()
-        assert killed(lab, "apply", apply_program(change, 600), last) == last
-        boot(lab)
-        assert lab.tree() == before, f"killed at stage {last} of {total}"
-        if last % 6 == 0:
-            assert verdict(lab.apply(change)) == "applied", f"after stage {last} of {total}"
-            lab.disarm()
-
-
-@pytest.mark.parametrize(("shell", "stride"), STRIDES)
-def test_a_confirmation_killed_at_any_stage_leaves_all_of_it_or_nothing(
-    shell: str, stride: int, tmp_path: Path
-) -> None:
-    skip_without_rights()
-    command = skip_without(shell)
-    ends = set()
-    last, is_over = 1, False
-    while not is_over:
-        lab = Lab(tmp_path / str(last), command)
-        change = everything(lab)
-        before = lab.tree()
-        killed(lab, "apply", apply_program(change, 600), NEVER)
-        is_over = killed(lab, "confirm", confirmation(lab), last) < last
-        boot(lab)
-        kept = lab.state / "snapshots" / identity_of(change)
-        if kept.exists():
-            assert (lab.root / "host/etc/made/new.conf").read_bytes() == NEW
-            assert verdict_of(lab.restore("manual", str(kept))) == "restored"
-        ends.add(kept.exists())
-        assert lab.tree() == before, f"killed at stage {last}"
-        assert not lab.journal.exists()
-        last += stride
-    assert ends == {True, False}
-
-
-def confirmation(lab: Lab) -> str:
-    """Return the program that confirms, without the probe behind it."""
-    return without_probe(confirm_program(RUN, ProbeRequest()))
-
-
-@pytest.mark.parametrize(("shell", "stride"), [("dash", 2), *STRIDES[1:]])
-def test_a_restore_killed_at_any_stage_is_finished_by_the_next_one(
-    shell: str, stride: int, tmp_path: Path
-) -> None:
-    skip_without_rights()
-    lab = Lab(tmp_path, skip_without(shell))
-    change = everything(lab)
-    before = lab.tree()
-    last, is_over = 1, False
-    while not is_over:
-        # A confirmation that failed at its very end leaves the most to put back.
-        killed(lab, "apply", apply_program(change, 600), NEVER)
-        broken = with_override("confirm", "keep() { kill -9 0; }")
-        lab.start(broken(confirmation(lab))).communicate(timeout=60)
-        restore = (lab.journal / "restore").read_text()
-        is_over = killed(lab, "restore", restore, last, "boot") < last
-        boot(lab)
-        assert lab.tree() == before, f"killed at stage {last}"
-        assert not lab.journal.exists(), f"killed at stage {last}"
-        last += stride
-    assert last > 10

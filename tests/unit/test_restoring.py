@@ -166,7 +166,9 @@ def test_a_value_that_a_write_back_resets_is_held() -> None:
     story = Story(ModelHost())
     story.apply({"system.thp.enabled": "never"})
     change(story.host, [(f"{VM}min_free_kbytes", "99999")])
-    story.roll_back("last")
+    way = story.roll_back("last")
+    # It was never ours, so nobody is told that somebody changed it.
+    assert way.foreign == ()
     assert story.host.kernel.read(THP) == "madvise"
     assert story.host.kernel.read(f"{VM}min_free_kbytes") == "99999"
 
@@ -376,7 +378,8 @@ def test_a_snapshot_that_is_not_one_is_refused(to: str) -> None:
 
 
 def test_the_newest_change_in_effect_says_what_is_expected() -> None:
-    first = snapshot([VALUE, DirectoryStep(path="/d")], created="1")
+    held = ValueStep(tunable="h", path="/h", before="5", after="5", write="hold")
+    first = snapshot([VALUE, DirectoryStep(path="/d"), held], created="1")
     second = snapshot([VALUE.model_copy(update={"before": "2", "after": "3"})], created="2")
     assert expected({"a1": first, "b1": second}) == {
         "value /v": second.steps[0],

@@ -1,4 +1,4 @@
-"""What systemd-sysctl will do at the next boot: sysctl.d(5) as a table, and against the original."""
+"""What systemd-sysctl will do at the next boot: sysctl.d(5) as a table, and the original."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIRECTORIES = (ETC, RUN, LOCAL, LIB)
 
 def boot(files: Mapping[str, str]) -> dict[str, str]:
     """Return what our code says that boot sets; files: path -> text."""
-    seen = Observation(FACTS, **config_of("sysctl", files))  # type: ignore[arg-type]
+    seen = Observation(FACTS, **config_of("sysctl", files))
     found = sysctl.boot_values(sysctl.reading_order(seen), KEYS)
     return {key: one.text for key, one in found.items() if one.text is not None}
 
@@ -73,7 +73,11 @@ CASES = (
         {f"{ETC}9.conf": "vm.swappiness=9", f"{ETC}10.conf": "vm.swappiness=10"},
         {SWAPPINESS: "9"},
     ),
-    Case("the last line wins", {f"{ETC}a.conf": "vm.swappiness=1\nvm.swappiness=2"}, {SWAPPINESS: "2"}),
+    Case(
+        "the last line wins",
+        {f"{ETC}a.conf": "vm.swappiness=1\nvm.swappiness=2"},
+        {SWAPPINESS: "2"},
+    ),
     Case(
         "a dash before an assignment only forgives its failure",
         {f"{ETC}a.conf": "-vm.swappiness = 7"},
@@ -114,7 +118,10 @@ CASES = (
     ),
     Case(
         "a line that names the key beats a pattern, wherever it stands",
-        {f"{ETC}a.conf": "net.ipv4.conf.all.rp_filter=1", f"{ETC}b.conf": "net.ipv4.conf.a*.rp_filter=2"},
+        {
+            f"{ETC}a.conf": "net.ipv4.conf.all.rp_filter=1",
+            f"{ETC}b.conf": "net.ipv4.conf.a*.rp_filter=2",
+        },
         {FILTER.format("all"): "1"},
     ),
     Case(
@@ -176,14 +183,14 @@ def test_the_lines_of_a_file_keep_their_order() -> None:
 
 
 def test_a_key_that_is_kept_from_being_set_names_the_line_that_does() -> None:
-    seen = Observation(FACTS, **config_of("sysctl", {f"{ETC}a.conf": "-vm.swappiness"}))  # type: ignore[arg-type]
+    seen = Observation(FACTS, **config_of("sysctl", {f"{ETC}a.conf": "-vm.swappiness"}))
     found = sysctl.boot_values(sysctl.reading_order(seen), [SWAPPINESS])[SWAPPINESS]
     assert (found.text, found.line.place) == (None, f"{ETC}a.conf:1")
 
 
 def test_the_line_that_decides_is_named() -> None:
     files = {f"{ETC}a.conf": "# first\nvm.swappiness=1", f"{LIB}b.conf": "\n\nvm.swappiness=2"}
-    seen = Observation(FACTS, **config_of("sysctl", files))  # type: ignore[arg-type]
+    seen = Observation(FACTS, **config_of("sysctl", files))
     found = sysctl.boot_values(sysctl.reading_order(seen), [SWAPPINESS])
     assert found[SWAPPINESS].line.place == f"{LIB}b.conf:3"
 

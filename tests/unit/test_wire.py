@@ -39,10 +39,10 @@ from tests.unit.model_host import variables_of
 from tests.unit.shell_lab import SHELLS, skip_without
 
 # Words as hosts and people use them; blanks separate them one by one.
-WORDS = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1).filter(
-    lambda word: not word.startswith("@")
+WORDS = st.text(
+    st.characters(exclude_categories=("Z", "C"), exclude_characters="@"), min_size=1, max_size=8
 )
-LINES = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+LINES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
 EMPTY_OR_LINES = st.one_of(st.just(""), LINES)
 PATHS = LINES.map("/{}".format)
 HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -97,6 +97,7 @@ def test_a_manifest_reads_back_as_the_snapshot_it_was(made: Snapshot) -> None:
     assert encode_manifest(decode_manifest(manifest)) == manifest
 
 
+@settings(max_examples=15)
 @given(SNAPSHOTS, SNAPSHOTS)
 def test_different_snapshots_have_different_ids(one: Snapshot, other: Snapshot) -> None:
     ids = {snapshot_id(encode_manifest(made)) for made in (one, other)}
@@ -207,7 +208,7 @@ def test_any_bytes_arrive_as_they_are(shell: str, content: bytes) -> None:
     assert printed == content
 
 
-NO_NUL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=50)
+NO_NUL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -1,0 +1,156 @@
+"""The ways back that a host has by itself: the safety timer, the controller, a person."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from optimizer.app.outcomes import verdict_of
+from optimizer.host import program
+from optimizer.host.wire import apply_program
+from optimizer.model.transaction import FileStep
+from tests.unit.factories import RUN
+from tests.unit.shell_lab import (
+    OTHER_RUN,
+    Lab,
+    everything,
+    verdict,
+    wait_for,
+    with_override,
+)
+
+
+def test_a_change_is_taken_back_on_the_controllers_word(lab: Lab) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    lab.apply(change)
+    assert lab.cancel(OTHER_RUN) == "gone"
+    assert lab.cancel() == "restored"
+    assert lab.tree() == before
+    assert lab.cancel() == "gone"
+    assert lab.confirm() == "gone"
+    assert not lab.journal.exists()
+
+
+def test_a_restore_that_fails_says_so(lab: Lab) -> None:
+    change = everything(lab)
+    lab.apply(change)
+    broken = with_override("cancel", "write_value() { ERROR='Invalid argument'; return 1; }")
+    assert lab.cancel(edit=broken) == "incomplete"
+    # The journal is still there, and a better day brings it back.
+    assert lab.cancel() == "restored"
+
+
+def test_without_a_confirmation_the_host_goes_back_by_itself(lab: Lab) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    assert verdict(lab.apply(change, timeout=1)) == "applied"
+    assert lab.tree() != before
+    wait_for(lambda: not lab.journal.exists())
+    assert lab.tree() == before
+    assert "\trestored\t" in (lab.state / "history").read_text()
+
+
+def test_a_confirmation_ends_the_safety_timer(lab: Lab) -> None:
+    lab.apply(everything(lab))
+    waiter = Path("/proc") / (lab.journal / "waiter").read_text().strip()
+    assert waiter.exists()
+    assert lab.confirm() == "confirmed"
+    wait_for(lambda: not waiter.exists() or "Z" in (waiter / "stat").read_text().split()[2])
+
+
+def test_the_timer_of_another_run_does_nothing(dash: Lab) -> None:
+    dash.apply(everything(dash))
+    waiting = dash.tree()
+    assert dash.restore("automatic", OTHER_RUN) == []
+    assert dash.tree() == waiting
+
+
+def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) -> None:
+    """It waits while its change is being confirmed, and finds another one in its place."""
+    first = everything(dash)
+    dash.apply(first)
+    boot = first.boot_id
+    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    (dash.journal / "busy").mkdir()
+    (dash.journal / "busy/pid").write_text(f"{os.getpid()} {stat[19]} {boot}\n")
+    timer = dash.start(program("restore"), "automatic", RUN)
+    wait_for(lambda: sleeps(timer.pid))
+    manifest = dash.journal / "manifest"
+    manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
+    waiting = dash.tree()
+    for name in ("pid", ""):
+        path = dash.journal / "busy" / name
+        path.unlink() if name else path.rmdir()
+    assert timer.communicate(timeout=20) == ("", "")
+    assert dash.tree() == waiting
+    assert dash.journal.exists()
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a child of the process is `sleep`."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return any(Path(f"/proc/{child}/comm").read_text() == "sleep\n" for child in children)
+
+
+def test_a_change_whose_shell_is_gone_keeps_the_journal_to_its_end(lab: Lab) -> None:
+    """A cut connection ends the outer shell; the program itself goes on, and holds the lock."""
+    change = everything(lab)
+    before = lab.tree()
+    slow = 'write_value() { sleep 0.7; printf "%s\\n" "$2" >"$1"; }'
+    edit = with_override("apply", slow)
+    process = lab.start(edit(apply_program(change, 600)))
+    wait_for(lambda: (lab.journal / "progress").exists()
+             and "intent" in (lab.journal / "progress").read_text())  # fmt: skip
+    process.kill()
+    process.wait()
+    assert lab.cancel() == "restored"
+    process.communicate(timeout=20)
+    assert lab.tree() == before
+    assert not lab.journal.exists()
+
+
+def test_a_person_brings_a_snapshot_back(lab: Lab) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    kept = lab.state / "snapshots" / lab.put_through(change)
+    answers = lab.restore("manual", str(kept))
+    assert verdict_of(answers) == "restored"
+    assert lab.tree() == before
+
+
+@pytest.mark.parametrize("force", ["", "yes"])
+def test_what_somebody_changed_since_is_kept_unless_forced(lab: Lab, force: str) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    kept = lab.state / "snapshots" / lab.put_through(change)
+    first, own = lab.value("first", "33"), lab.file("etc/own.conf", b"mine")
+    answers = lab.restore("manual", str(kept), FORCE=force)
+    if force:
+        assert lab.tree() == before
+        return
+    named = {answer.fields[0] for answer in answers if answer.word == "foreign"}
+    assert named == {str(first), str(own)}
+    assert (first.read_text(), own.read_bytes()) == ("33\n", b"mine")
+    assert os.readlink(lab.root / "host/etc/link") == "old target"
+
+
+def test_a_directory_with_somebody_elses_file_stays(dash: Lab) -> None:
+    kept = dash.state / "snapshots" / dash.put_through(everything(dash))
+    other = dash.file("etc/made/other.conf", b"mine")
+    dash.restore("manual", str(kept))
+    assert other.read_bytes() == b"mine"
+    assert not (dash.root / "host/etc/made/new.conf").exists()
+
+
+def test_a_rollback_takes_its_bytes_from_the_snapshots_of_the_host(lab: Lab) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    lab.put_through(change)
+    own = change.steps[3]
+    assert isinstance(own, FileStep)
+    way = own.model_copy(update={"before": own.after, "after": own.before})
+    lab.put_through(lab.change([way], run=OTHER_RUN, kind="rollback"))
+    assert lab.tree()[own.path] == before[own.path]
