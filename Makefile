@@ -8,7 +8,7 @@ STAMP := .venv/.complete
 help:
 	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
 	@echo 'make test    the whole suite; as root also on real hosts'
-	@echo 'make check   lint, types, import rules, shell scripts, unit tests'
+	@echo 'make check   lint, types, import rules, shell scripts, quick unit tests'
 	@echo 'make bench   remote commands and times, beside plain pyinfra'
 	@echo 'make docs    write the generated pages again'
 	@echo 'make format  put the code into the usual shape'
@@ -30,7 +30,7 @@ check: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/shellcheck.py
-	@$(BIN)/python -m pytest tests/unit -n 2 -q
+	@$(BIN)/python -m pytest tests/unit -n 2 -q -m 'not slow'
 
 unit: $(STAMP)
 	@$(BIN)/python -m pytest tests/unit -n 2 -q

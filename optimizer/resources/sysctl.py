@@ -5,6 +5,7 @@ Source: sysctl.d(5), systemd-sysctl.service(8), Documentation/admin-guide/sysctl
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -144,7 +145,7 @@ class Sysctl:
     def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
         """Read the live value and what the next boot sets."""
         key = normal_key(tunable.target)
-        boot = boot_values(reading_order(observation), [key]).get(key)
+        boot = _boot_value(tunable, reading_order(observation))
         own = _own_by_key(own_text(FILE, observation))
         # A pattern gives way to our file, wherever it stands.
         beaten = boot and not boot.is_pattern and is_read_after(boot.line.path, FILE)
@@ -198,6 +199,23 @@ class Sysctl:
 
 def _value_step(reading: Reading, after: str) -> ValueStep:
     return ValueStep(tunable=reading.id, path=reading.path, before=reading.live or "", after=after)
+
+
+def _boot_value(tunable: Tunable, lines: Sequence[ConfigLine]) -> BootValue | None:
+    """Return what boot does to a tunable; a key that excludes it and is set later zeroes it."""
+    key = normal_key(tunable.target)
+    partners = [normal_key(name.removeprefix(_ID)) for name in tunable.coupling.excludes]
+    values = boot_values(lines, [key, *partners])
+    found = values.pop(key, None)
+    # A partner before our file is no matter: ours comes after it, or takes its line away.
+    place = (found.line.path, found.line.number) if found else (FILE, sys.maxsize)
+    for partner in values.values():
+        if partner.text in (None, "0"):
+            continue
+        is_same = partner.line.path == place[0] and partner.line.number > place[1]
+        if is_same or is_read_after(partner.line.path, place[0]):
+            return BootValue("0", partner.line)
+    return found
 
 
 def _own(observation: Observation) -> dict[str, str]:

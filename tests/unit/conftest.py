@@ -44,6 +44,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(_OPTION, action="store_true", help="write tests/golden anew")
 
 
+# Modules whose tests start shells or the command line again and again; `make check` leaves
+# them to `make test`.
+_SLOW = ("test_host_", "test_cli_start", "test_cli_completion", "test_sysctl_boot_order")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: starts many processes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name.startswith(_SLOW) and item.path.name != "test_host_plan.py":
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the controller's records of a test out of those of the person who runs it."""

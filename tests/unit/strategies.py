@@ -90,15 +90,15 @@ def hosts() -> st.SearchStrategy[ModelHost]:
 
 def _host(earlier: list[tuple[str, str]], files: dict[str, str]) -> ModelHost:
     host = ModelHost(ModelKernel())
-    change(host, earlier)
+    change(host.kernel, earlier)
     host.files |= {path: StoredFile(text.encode()) for path, text in files.items()}
     return host
 
 
-def change(host: ModelHost, writes: list[tuple[str, str]]) -> None:
+def change(kernel: ModelKernel, writes: list[tuple[str, str]]) -> None:
     """Write values as somebody else would; what the kernel refuses stays as it is."""
     for path, text in writes:
         try:
-            host.kernel.write(path, text)
+            kernel.write(path, text)
         except Refused:
             continue

@@ -8,7 +8,7 @@ from optimizer.model.observation import Disk, KernelValue, Observation, ValueSta
 from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import FileStep, ValueStep
 from optimizer.modules.kinds import KINDS
-from optimizer.resources import sysfs
+from optimizer.resources import sysctl, sysfs
 from optimizer.resources.boot_parameter import PRESENT, parameters, spelled
 from tests.unit.factories import (
     FACTS,
@@ -68,6 +68,35 @@ def test_the_boot_value_of_a_sysctl_is_canonical_and_has_its_place() -> None:
     [found] = read("system.sysctl.vm.swappiness", observation({f"{VM}swappiness": "60"}, **parts))
     assert (found.boot, found.source) == ("10", "/etc/sysctl.d/10-a.conf:2")
     assert found.overridden_by is None
+
+
+@pytest.mark.parametrize(
+    ("files", "boot", "overridden_by"),
+    [
+        ({"/etc/sysctl.d/10.conf": "vm.dirty_ratio=30"}, None, None),
+        ({"/etc/sysctl.d/10.conf": "vm.dirty_bytes=8192\nvm.dirty_ratio=30"}, "0", None),
+        ({"/etc/sysctl.d/10.conf": "vm.dirty_ratio=30\nvm.dirty_bytes=8192"}, "8192", None),
+        ({"/etc/sysctl.d/zz.conf": "vm.dirty_ratio=30"}, "0", "/etc/sysctl.d/zz.conf:1"),
+        (
+            {sysctl.FILE: "vm.dirty_bytes=8192", "/etc/sysctl.d/zz.conf": "vm.dirty_ratio=30"},
+            "0",
+            "/etc/sysctl.d/zz.conf:1",
+        ),
+        (
+            {sysctl.FILE: "vm.dirty_bytes=8192", "/etc/sysctl.d/zz.conf": "vm.dirty_ratio=0"},
+            "8192",
+            None,
+        ),
+        ({sysctl.FILE: "vm.dirty_bytes=8192", "/run/sysctl.d/10.conf": "vm.dirty_ratio=9"},
+         "8192", None),
+    ],
+)  # fmt: skip
+def test_a_key_that_excludes_another_zeroes_it_at_boot(
+    files: dict[str, str], boot: str | None, overridden_by: str | None
+) -> None:
+    seen = observation({f"{VM}dirty_bytes": "8192"}, **config_of("sysctl", files))
+    [found] = read("system.sysctl.vm.dirty_bytes", seen)
+    assert (found.boot, found.overridden_by) == (boot, overridden_by)
 
 
 def test_a_sysctl_is_written_now_and_into_our_file() -> None:

@@ -68,7 +68,7 @@ def test_what_somebody_changed_since_is_named_and_kept(
     start = host.kernel.values()
     assume(any([story.apply(wanted) for wanted in wished]))
     applied = host.kernel.values()
-    change(host, writes)
+    change(host.kernel, writes)
     found = host.kernel.values()
     way = story.roll_back(story.taken[0])
     after = host.kernel.values()
@@ -97,7 +97,7 @@ def test_all_of_it_goes_back_when_that_is_asked_for(
     start = host.kernel.values()
     for wanted in wished:
         story.apply(wanted)
-    change(host, writes)
+    change(host.kernel, writes)
     story.roll_back(story.taken[0], include_foreign=True)
     assert without_offers(host.kernel.values()) == without_offers(start)
 
@@ -142,7 +142,7 @@ def test_kernels_that_forget_a_switch_when_it_is_read_come_back_too() -> None:
 def test_half_of_a_pair_is_not_put_back() -> None:
     story = Story(ModelHost())
     story.apply({"system.sysctl.vm.dirty_bytes": 8192, SWAPPINESS: 1})
-    change(story.host, [(f"{VM}dirty_bytes", "16384")])
+    change(story.host.kernel, [(f"{VM}dirty_bytes", "16384")])
     way = story.roll_back("last")
     assert [one.name for one in way.foreign] == ["system.sysctl.vm.dirty_bytes"]
     kept = {name: story.host.kernel.read(f"{VM}{name}") for name in ("dirty_bytes", "dirty_ratio")}
@@ -155,7 +155,7 @@ def test_half_of_a_pair_is_not_put_back_after_a_rollback_either() -> None:
     story = Story(ModelHost())
     story.apply({"system.sysctl.vm.dirty_bytes": 8192, SWAPPINESS: 1})
     story.roll_back("last")
-    change(story.host, [(f"{VM}swappiness", "33")])
+    change(story.host.kernel, [(f"{VM}swappiness", "33")])
     story.roll_back(story.taken[-1])
     values = story.host.kernel.values()
     found = [values[f"{VM}{name}"] for name in ("dirty_bytes", "dirty_ratio", "swappiness")]
@@ -165,7 +165,7 @@ def test_half_of_a_pair_is_not_put_back_after_a_rollback_either() -> None:
 def test_a_value_that_a_write_back_resets_is_held() -> None:
     story = Story(ModelHost())
     story.apply({"system.thp.enabled": "never"})
-    change(story.host, [(f"{VM}min_free_kbytes", "99999")])
+    change(story.host.kernel, [(f"{VM}min_free_kbytes", "99999")])
     way = story.roll_back("last")
     # It was never ours, so nobody is told that somebody changed it.
     assert way.foreign == ()
@@ -176,7 +176,7 @@ def test_a_value_that_a_write_back_resets_is_held() -> None:
 def test_what_came_with_a_partner_is_written_alone_when_the_partner_is_back_already() -> None:
     story = Story(ModelHost())
     story.apply({"system.sysctl.net.ipv4.tcp_congestion_control": "bbr"})
-    change(story.host, [(f"{IPV4}tcp_congestion_control", "cubic")])
+    change(story.host.kernel, [(f"{IPV4}tcp_congestion_control", "cubic")])
     [back] = [step for step in story.way_back("last").steps
               if isinstance(step, ValueStep) and step.write == "set"]  # fmt: skip
     assert (back.after, back.restore) == ("reno cubic", "set")
