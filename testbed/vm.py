@@ -33,7 +33,7 @@ class VirtualHost(Host):
     Without hardware virtualization on this machine it is emulated, some ten times slower.
     """
 
-    boot_timeout = 400.0
+    boot_timeout = 600.0
     needs = packages.MACHINE
     patience = 4.0
 
