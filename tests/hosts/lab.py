@@ -43,8 +43,9 @@ class Lab:
             host = KINDS[name]()
             host.start()
             self._hosts[name] = host
-            # The first boot does things that no later one does.
-            host.reboot()
+            if host.release != "bookworm":
+                # The first boot of newer systems does things that no later one does.
+                host.reboot()
             self._pristine[name] = scan(host)
         return self._hosts[name]
 

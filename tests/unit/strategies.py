@@ -88,6 +88,11 @@ def hosts() -> st.SearchStrategy[ModelHost]:
     return st.builds(_host, st.lists(st.sampled_from(EARLIER), max_size=6, unique=True), _FILES)
 
 
+def fresh_hosts() -> st.SearchStrategy[ModelHost]:
+    """Make hosts whose kernel has the values that it starts with."""
+    return st.builds(_host, st.just([]), _FILES)
+
+
 def _host(earlier: list[tuple[str, str]], files: dict[str, str]) -> ModelHost:
     host = ModelHost(ModelKernel())
     change(host.kernel, earlier)

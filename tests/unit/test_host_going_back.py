@@ -9,7 +9,8 @@ import pytest
 
 from optimizer.app.outcomes import verdict_of
 from optimizer.host import program
-from optimizer.host.wire import apply_program
+from optimizer.host.wire import apply_program, confirm_program, parse_answer
+from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
@@ -19,6 +20,7 @@ from tests.unit.shell_lab import (
     verdict,
     wait_for,
     with_override,
+    without_probe,
 )
 
 
@@ -87,6 +89,19 @@ def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) ->
     assert timer.communicate(timeout=20) == ("", "")
     assert dash.tree() == waiting
     assert dash.journal.exists()
+
+
+def test_a_timer_that_fires_during_the_confirmation_comes_too_late(dash: Lab) -> None:
+    dash.apply(everything(dash))
+    slow = with_override("confirm", "flush() { case $1 in */progress) sleep 1.5 ;; esac; }")
+    confirmation = dash.start(slow(without_probe(confirm_program(RUN, ProbeRequest()))))
+    wait_for(lambda: os.readlink(dash.root / "host/etc/link") == "/new target")
+    confirmed = dash.tree()
+    assert dash.restore("automatic", RUN) == []
+    answer, _ = confirmation.communicate(timeout=20)
+    assert verdict(parse_answer(answer)) == "confirmed"
+    assert dash.tree() == confirmed
+    assert not dash.journal.exists()
 
 
 def sleeps(pid: int) -> bool:

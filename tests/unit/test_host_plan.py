@@ -23,7 +23,7 @@ from optimizer.scoring import conformance
 from tests.unit.factories import config_of, file_state, observation, observed, profile, snapshot
 from tests.unit.model_host import ModelHost, StoredFile
 from tests.unit.model_kernel import AVAILABLE, IPV4, QUEUE, THP, VM, ModelKernel
-from tests.unit.strategies import change, hosts, wishes
+from tests.unit.strategies import change, fresh_hosts, hosts, wishes
 
 SWAPPINESS = "system.sysctl.vm.swappiness"
 NOTHING: frozenset[Effect] = frozenset()
@@ -65,7 +65,7 @@ def test_an_applied_plan_leaves_nothing_to_do(
 
 
 @settings(max_examples=40)
-@given(host=hosts(), wanted=wishes())
+@given(host=fresh_hosts(), wanted=wishes())
 def test_after_a_reboot_it_is_all_there_still(
     host: ModelHost, wanted: Mapping[str, object]
 ) -> None:
@@ -92,7 +92,8 @@ def rebooted(host: ModelHost) -> ModelKernel:
     keys = [path.removeprefix("/proc/sys/") for path in kernel.paths()]
     found = sysctl.boot_values(lines, keys)
     in_order = sorted(found, key=lambda key: lines.index(found[key].line))
-    change(kernel, [(f"/proc/sys/{key}", found[key].text or "") for key in in_order])
+    writes = [(f"/proc/sys/{key}", found[key].text) for key in in_order]
+    change(kernel, [(path, text) for path, text in writes if text is not None])
     unit = host.files.get(sysfs.UNIT) if sysfs.LINK in host.links else None
     change(kernel, list(sysfs.own_values(unit.content.decode()).items()) if unit else [])
     return kernel
@@ -177,6 +178,13 @@ def test_what_the_kernel_changes_by_itself_is_said() -> None:
     assert followers == [
         ("system.sysctl.vm.dirty_ratio", "20", "0", "system.sysctl.vm.dirty_bytes")
     ]
+
+
+def test_a_partner_that_stays_as_it_is_is_no_change() -> None:
+    host = ModelHost()
+    change(host.kernel, [(f"{VM}dirty_bytes", "8192")])
+    plan = planned(host, {"system.sysctl.vm.dirty_bytes": 16384})
+    assert [one.tunable for one in plan.changes] == ["system.sysctl.vm.dirty_bytes"]
 
 
 def test_a_profile_with_both_of_a_pair_is_refused() -> None:

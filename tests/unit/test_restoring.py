@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from optimizer.host.wire import decode_manifest
 from optimizer.model.errors import UnknownSnapshot
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
@@ -150,16 +151,20 @@ def test_half_of_a_pair_is_not_put_back() -> None:
     assert story.host.kernel.read(f"{VM}swappiness") == "60"
 
 
-def test_half_of_a_pair_is_not_put_back_after_a_rollback_either() -> None:
-    """A rollback writes the other one of the pair, and whoever undoes it has to know."""
+def test_a_pair_stays_together_when_a_rollback_is_undone() -> None:
+    """The rollback writes the other one of the two, and whoever undoes it has to know."""
     story = Story(ModelHost())
-    story.apply({"system.sysctl.vm.dirty_bytes": 8192, SWAPPINESS: 1})
+    story.apply({"system.sysctl.vm.min_free_kbytes": 90112, "system.sysctl.vm.dirty_bytes": 8192})
     story.roll_back("last")
-    change(story.host.kernel, [(f"{VM}swappiness", "33")])
-    story.roll_back(story.taken[-1])
+    rolled_back = decode_manifest(story.host.snapshots[story.taken[-1]]).steps
+    pair = [step.path for step in rolled_back if isinstance(step, ValueStep)][:2]
+    assert pair == [f"{VM}dirty_ratio", f"{VM}dirty_bytes"]
+    change(story.host.kernel, [(f"{VM}dirty_ratio", "33")])
+    way = story.roll_back(story.taken[-1])
+    assert [one.name for one in way.foreign] == ["system.sysctl.vm.dirty_ratio"]
     values = story.host.kernel.values()
-    found = [values[f"{VM}{name}"] for name in ("dirty_bytes", "dirty_ratio", "swappiness")]
-    assert found == ["8192", "0", "33"]
+    found = [values[f"{VM}{name}"] for name in ("dirty_bytes", "dirty_ratio", "min_free_kbytes")]
+    assert found == ["0", "33", "90112"]
 
 
 def test_a_value_that_a_write_back_resets_is_held() -> None:
