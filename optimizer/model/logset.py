@@ -4,7 +4,7 @@ The canonical text of a log set is its logrotate stanza on one line, paths first
 `/var/log/titan/*.log; daily; rotate 14; …; postrotate systemctl kill -s HUP titan.service`.
 `render` makes the file from it, `flatten` reads it back from the file.
 
-https://manpages.debian.org/logrotate.8
+https://man7.org/linux/man-pages/man8/logrotate.8.html
 """
 
 from __future__ import annotations

@@ -43,9 +43,8 @@ class Lab:
             host = KINDS[name]()
             host.start()
             self._hosts[name] = host
-            if host.release != "bookworm":
-                # The first boot of newer systems does things that no later one does.
-                host.reboot()
+            # The first boot does things that no later one does.
+            host.reboot()
             self._pristine[name] = scan(host)
         return self._hosts[name]
 
