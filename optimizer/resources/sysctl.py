@@ -205,7 +205,7 @@ def _boot_value(tunable: Tunable, lines: Sequence[ConfigLine]) -> BootValue | No
     """Return what boot does to a tunable; a key that excludes it and is set later zeroes it."""
     key = normal_key(tunable.target)
     partners = [normal_key(name.removeprefix(_ID)) for name in tunable.coupling.excludes]
-    values = boot_values(lines, [key, *partners])
+    values = dict(boot_values(lines, [key, *partners]))
     found = values.pop(key, None)
     # A partner before our file is no matter: ours comes after it, or takes its line away.
     place = (found.line.path, found.line.number) if found else (FILE, sys.maxsize)
