@@ -136,7 +136,8 @@ def test_a_full_disk_is_noticed_before_anything_is_touched(
 ) -> None:
     outcome = controller(trixie).apply("--profile", SMALL).expect(1)
     assert "the journal cannot be written, with 0 kB free below" in outcome.said
-    assert lab.changes("trixie") == {}
+    # The small disk itself is the test's own doing.
+    assert set(lab.changes("trixie")) <= {"unit var-lib-optimizer.mount"}
 
 
 def test_a_full_disk_of_the_controller_is_noticed_before_anything_is_sent(
