@@ -163,7 +163,7 @@ class Lab:
         return parse_answer(output)
 
     def start(self, text: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a program in a session of its own; its input is already sent."""
+        """Start a program, apart from the tests' own processes; its input is already sent."""
         process = subprocess.Popen(
             [*self.shell, "-c", _RECEIVE, "sh", *arguments],
             env={"PATH": os.defpath, "OPTIMIZER_STATE": str(self.state), **variables},
@@ -212,7 +212,7 @@ class Lab:
 
 
 def end(pid: int) -> None:
-    """End a session that a test started, when it is still there."""
+    """End what a test started in the background, when it is still there."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -14,9 +14,11 @@ from optimizer.host.wire import (
     encode_manifest,
     parse_answer,
 )
+from optimizer.model.plan import HostPlan
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
 from optimizer.model.transaction import Step, ValueStep
+from optimizer.model.tunable import Effect
 from optimizer.modules.examination import request_for
 from optimizer.modules.host_plan import plan_host
 from optimizer.planning.restoring import Undo, chain, undo
@@ -25,6 +27,7 @@ from tests.unit.factories import observed, profile, snapshot
 from tests.unit.model_host import ModelHost
 from tests.unit.model_kernel import AVAILABLE, VM
 
+NOTHING: frozenset[Effect] = frozenset()
 _PAIRS = ("dirty_bytes", "dirty_ratio", "dirty_background_bytes", "dirty_background_ratio",
           "overcommit_kbytes", "overcommit_ratio")  # fmt: skip
 _UNWRITABLE_ZEROS = frozenset(f"{VM}{name}" for name in _PAIRS)
@@ -41,8 +44,7 @@ class Story:
 
     def apply(self, wanted: Mapping[str, object]) -> bool:
         """Plan and apply a profile; False when there was nothing to do."""
-        asked = profile(wanted)
-        plan = plan_host("db-1", asked, observed(self.host, request_for(asked)), {}, frozenset())
+        plan = planned(self.host, wanted)
         assert plan.state == "planned", plan.error
         if plan.steps:
             self._carry_out(plan.steps, "apply", (), decode_blobs(plan.blobs))
@@ -106,3 +108,20 @@ class Story:
         return snapshot(
             steps, kind=kind, created=created, run=run, undoes=undoes, blobs=blobs or {}
         )
+
+
+def planned(host: ModelHost, wanted: Mapping[str, object]) -> HostPlan:
+    """Probe a model host for what a profile wants, and plan it."""
+    asked = profile(wanted)
+    seen = observed(host, request_for(asked))
+    return plan_host("db-1", asked, seen, {}, NOTHING)
+
+
+def carry_out(host: ModelHost, plan: HostPlan) -> str:
+    """Apply and confirm a plan; return the last word of the host, and its problems."""
+    made = snapshot(plan.steps, blobs=decode_blobs(plan.blobs))
+    answers = host.answer(apply_program(made, 60))
+    if verdict_of(parse_answer(answers)) == "applied":
+        answers += host.answer(confirm_program(made.run, ProbeRequest()))
+    problems = [line for line in answers.splitlines() if line.startswith(("problem", "stale"))]
+    return "\n".join([verdict_of(parse_answer(answers)), *problems])

@@ -3,136 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
 
-from optimizer.app.outcomes import verdict_of
-from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.observation import Observation, Unit
 from optimizer.model.plan import HostPlan
-from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep, FileStep, ModuleStep, ValueStep
 from optimizer.model.tunable import Effect
 from optimizer.modules.examination import examine, request_for
 from optimizer.modules.host_plan import plan_host, refused
-from optimizer.resources import sysctl, sysfs
+from optimizer.resources import sysctl
 from optimizer.resources.base import decode_blobs
 from optimizer.scoring import conformance
-from tests.unit.factories import config_of, file_state, observation, observed, profile, snapshot
+from tests.unit.factories import config_of, file_state, observation, observed, profile
 from tests.unit.model_host import ModelHost, StoredFile
-from tests.unit.model_kernel import AVAILABLE, IPV4, QUEUE, THP, VM, ModelKernel
-from tests.unit.strategies import change, fresh_hosts, hosts, wishes
+from tests.unit.model_kernel import IPV4, QUEUE, THP, VM, ModelKernel
+from tests.unit.story import NOTHING, carry_out, planned
+from tests.unit.strategies import change
 
 SWAPPINESS = "system.sysctl.vm.swappiness"
-NOTHING: frozenset[Effect] = frozenset()
-
-
-def planned(host: ModelHost, wanted: Mapping[str, object]) -> HostPlan:
-    """Probe a model host for what a profile wants, and plan it."""
-    asked = profile(wanted)
-    seen = observed(host, request_for(asked))
-    return plan_host("db-1", asked, seen, {}, NOTHING)
-
-
-def carry_out(host: ModelHost, plan: HostPlan) -> str:
-    """Apply and confirm a plan; return the last word of the host, and its problems."""
-    made = snapshot(plan.steps, blobs=decode_blobs(plan.blobs))
-    answers = host.answer(apply_program(made, 60))
-    if verdict_of(parse_answer(answers)) == "applied":
-        answers += host.answer(confirm_program(made.run, ProbeRequest()))
-    problems = [line for line in answers.splitlines() if line.startswith(("problem", "stale"))]
-    return "\n".join([verdict_of(parse_answer(answers)), *problems])
-
-
-@settings(max_examples=50)
-@given(host=hosts(), wanted=wishes())
-def test_an_applied_plan_leaves_nothing_to_do(
-    host: ModelHost, wanted: Mapping[str, object]
-) -> None:
-    plan = planned(host, wanted)
-    assert plan.state == "planned"
-    if plan.steps:
-        # The model host puts everything back when the kernel changed more than was planned.
-        assert carry_out(host, plan) == "confirmed"
-    again = planned(host, wanted)
-    assert again.steps == ()
-    assert again.changes == ()
-    assert again.files == ()
-    assert again.score is not None
-    assert (again.score.now, again.score.after, again.score.possible) == (100.0, 100.0, 100.0)
-
-
-@settings(max_examples=40)
-@given(host=fresh_hosts(), wanted=wishes())
-def test_after_a_reboot_it_is_all_there_still(
-    host: ModelHost, wanted: Mapping[str, object]
-) -> None:
-    if "system.thp.enabled" in wanted:
-        # Huge pages are set after the sysctls, and may raise this one again.
-        wanted = {name: one for name, one in wanted.items() if "min_free_kbytes" not in name}
-    plan = planned(host, wanted)
-    if plan.steps:
-        assert carry_out(host, plan) == "confirmed"
-    host.kernel = rebooted(host)
-    again = planned(host, wanted)
-    assert [step for step in again.steps if isinstance(step, ValueStep)] == []
-
-
-def rebooted(host: ModelHost) -> ModelKernel:
-    """Start a kernel anew: modules, then sysctl.d in its order, then our unit."""
-    kernel = ModelKernel()
-    for path, stored in host.files.items():
-        if path.startswith("/etc/modules-load.d/"):
-            for name in stored.content.decode().split():
-                if name in host.loadable:
-                    kernel.load(name)
-    lines = sysctl.reading_order(observed(host, ProbeRequest()))
-    keys = [path.removeprefix("/proc/sys/") for path in kernel.paths()]
-    found = sysctl.boot_values(lines, keys)
-    in_order = sorted(found, key=lambda key: lines.index(found[key].line))
-    writes = [(f"/proc/sys/{key}", found[key].text) for key in in_order]
-    change(kernel, [(path, text) for path, text in writes if text is not None])
-    unit = host.files.get(sysfs.UNIT) if sysfs.LINK in host.links else None
-    change(kernel, list(sysfs.own_values(unit.content.decode()).items()) if unit else [])
-    return kernel
-
-
-@settings(max_examples=30)
-@given(host=hosts(), wanted=wishes(least=2))
-def test_every_value_that_an_apply_changes_is_in_the_plan(
-    host: ModelHost, wanted: Mapping[str, object]
-) -> None:
-    plan = planned(host, wanted)
-    before, files = host.kernel.values(), dict(host.files)
-    if plan.steps:
-        carry_out(host, plan)
-    after = host.kernel.values()
-    said = {(change.before, change.after) for change in plan.changes if change.before is not None}
-    really = {
-        path: (before[path], after[path])
-        for path in before
-        if before[path] != after[path] and path != AVAILABLE
-    }
-    assert set(really.values()) <= said
-    assert really.keys() <= {step.path for step in plan.steps if isinstance(step, ValueStep)}
-    assert {path for path in host.files if host.files[path] != files.get(path)} <= {
-        file.path for file in plan.files
-    }
-
-
-@settings(max_examples=25)
-@given(host=hosts(), wanted=wishes(least=2))
-def test_the_forecast_is_what_the_score_becomes(
-    host: ModelHost, wanted: Mapping[str, object]
-) -> None:
-    plan = planned(host, wanted)
-    if plan.steps:
-        carry_out(host, plan)
-    assert plan.score and plan.score.now is not None and plan.score.after is not None
-    after = planned(host, wanted).score
-    assert after is not None and after.now == plan.score.after >= plan.score.now
 
 
 def test_the_kernel_module_of_a_value_is_loaded_first_and_kept() -> None:
