@@ -69,17 +69,15 @@ def connection(host: Host) -> dict[str, Any]:
 def commands(hosts: Sequence[Host], runs: Sequence[Run]) -> tuple[tuple[int, ...], ...]:
     """Count for each run the commands that each host's sshd was given while it lasted."""
     since = int(min(run.started for run in runs))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        logs = list(pool.map(lambda host: _sessions(host, since), hosts))
+    logs = [_moments(printed) for printed in _everywhere(hosts, _SESSIONS.format(since=since))]
     return tuple(
         tuple(sum(run.started <= moment <= run.ended for moment in log) for log in logs)
         for run in runs
     )
 
 
-def _sessions(host: Host, since: int) -> list[float]:
-    """When the host was given commands, in seconds since the epoch; its clock is ours."""
-    printed = host.run(_SESSIONS.format(since=since)).stdout
+def _moments(printed: str) -> list[float]:
+    """When a host was given commands, in seconds since the epoch; its clock is ours."""
     entries = map(json.loads, printed.splitlines())
     return [
         # When sshd said it, not when the journal heard it.
@@ -99,22 +97,22 @@ def put_back(hosts: Sequence[Host], values: Mapping[str, int]) -> None:
     _everywhere(hosts, " ".join([_PUT_BACK, *(f"{key}={one}" for key, one in values.items())]))
 
 
-def _everywhere(hosts: Sequence[Host], command: str) -> None:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda host: host.run(command), hosts))
-
-
-def mark(host: Host) -> None:
+def mark(hosts: Sequence[Host]) -> None:
     """Let `new_files` count from now on."""
     # A file of the same clock tick would not be newer.
-    host.run(f"touch {_MARKER}; sleep 0.1")
+    _everywhere(hosts, f"touch {_MARKER}; sleep 0.1")
 
 
-def new_files(host: Host) -> list[str]:
-    """Return what was written or made on the host's disk since `mark`, by a search for it."""
-    return sorted(host.run(_NEW_FILES).stdout.split("\n")[:-1])
+def new_files(hosts: Sequence[Host]) -> tuple[str, ...]:
+    """Return what was written or made on the hosts' disks since `mark`, by a search for it."""
+    return tuple(path for found in _everywhere(hosts, _NEW_FILES) for path in found.splitlines())
 
 
-def snapshots(host: Host) -> int:
-    """Count the snapshots that the host keeps."""
-    return int(host.run("ls /var/lib/optimizer/snapshots | wc -l").stdout)
+def snapshots(hosts: Sequence[Host]) -> int:
+    """Count the snapshots that the hosts keep."""
+    return sum(map(int, _everywhere(hosts, "ls /var/lib/optimizer/snapshots | wc -l")))
+
+
+def _everywhere(hosts: Sequence[Host], command: str) -> list[str]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda host: host.run(command).stdout, hosts))

@@ -106,24 +106,21 @@ class Workbench:
     def repetition(self) -> Repetition:
         """Apply what is there already, and look for anything written on any host."""
         hosts = self._hosts
-        first = hosts[0]
-        fleet.mark(first)
+        fleet.mark(hosts[:1])
         run(self._apply("other", 1))
-        by_change = len(fleet.new_files(first))
-        fleet.put_back([first], self._values)
-        before = sum(map(fleet.snapshots, hosts)), self._records()
-        for host in hosts:
-            fleet.mark(host)
+        by_change = len(fleet.new_files(hosts[:1]))
+        fleet.put_back(hosts[:1], self._values)
+        before = fleet.snapshots(hosts), self._records()
+        fleet.mark(hosts)
         done = run(self._apply("same", len(hosts)))
-        written = tuple(path for host in hosts for path in fleet.new_files(host))
         return Repetition(
             hosts=len(hosts),
             run=done,
             states=frozenset(host["state"] for host in self._told()),
             commands=frozenset(fleet.commands(hosts, [done])[0]),
-            written=written,
+            written=fleet.new_files(hosts),
             written_by_change=by_change,
-            snapshots=sum(map(fleet.snapshots, hosts)) - before[0],
+            snapshots=fleet.snapshots(hosts) - before[0],
             records=self._records() - before[1],
         )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 # Seconds after which a run hangs, also on a machine that is busy with something else.
 _PATIENCE = 180.0
 # Seconds after which no further round begins, once there are enough to see a spread.
-_ENOUGH = 20.0
+_ENOUGH = 15.0
 _FEWEST = 2
 
 

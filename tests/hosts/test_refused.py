@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +82,19 @@ def _another_field(plan: Any) -> None:
     plan["comment"] = "looks good"
 
 
-@pytest.mark.parametrize("edit", [_another_value, _another_list, _another_field])
 def test_a_plan_file_that_was_edited_is_refused_without_a_remote_command(
-    trixie: Host, controller: MakeController, edit: Callable[[Any], None]
+    trixie: Host, controller: MakeController
 ) -> None:
     one = controller(trixie)
     path = one.save_plan("--profile", SMALL)
-    document = json.loads(path.read_text())
-    edit(document)
-    path.write_text(json.dumps(document))
+    text = path.read_text()
     with counted(trixie) as counter:
-        outcome = one.apply_saved(path).expect(1)
-    assert outcome.document["error"]["code"] == "PLAN-001"
+        for edit in (_another_value, _another_list, _another_field):
+            document = json.loads(text)
+            edit(document)
+            path.write_text(json.dumps(document))
+            outcome = one.apply_saved(path).expect(1)
+            assert outcome.document["error"]["code"] == "PLAN-001"
     assert counter.commands == 0
 
 
@@ -153,22 +154,22 @@ def test_a_full_disk_of_the_controller_is_noticed_before_anything_is_sent(
 
 
 BAD = {
-    "an unknown tunable": ("--set", "system.thp.enable=never"),
-    "a value out of range": ("--set", "system.sysctl.net.ipv4.tcp_retries2=100000"),
-    "a value of a wrong type": ("--set", "system.sysctl.net.ipv4.tcp_retries2=often"),
-    "shell metacharacters": ("--set", "system.sysctl.net.ipv4.tcp_congestion_control=$(reboot)"),
-    "a line break": ("--set", "system.sysctl.kernel.core_pattern=core\n|/bin/sh"),
+    "thp.enable": "system.thp.enable=never",
+    "100000": "system.sysctl.net.ipv4.tcp_retries2=100000",
+    "often": "system.sysctl.net.ipv4.tcp_retries2=often",
+    "$(reboot)": "system.sysctl.net.ipv4.tcp_congestion_control=$(reboot)",
+    "core_pattern": "system.sysctl.kernel.core_pattern=core\n|/bin/sh",
 }
 
 
-@pytest.mark.parametrize("words", BAD.values(), ids=BAD)
 def test_bad_input_ends_before_the_first_remote_command(
-    trixie: Host, controller: MakeController, words: tuple[str, ...]
+    trixie: Host, controller: MakeController
 ) -> None:
+    one = controller(trixie)
     with counted(trixie) as counter:
-        outcome = controller(trixie).apply("--profile", SMALL, *words)
-    assert outcome.code in (1, 64)
-    assert outcome.document["error"]["message"]
+        for word, setting in BAD.items():
+            outcome = one.apply("--profile", SMALL, "--set", setting).expect(1)
+            assert word in outcome.document["error"]["message"]
     assert counter.commands == 0
 
 

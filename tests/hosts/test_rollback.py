@@ -36,17 +36,17 @@ def test_a_dry_run_shows_the_way_back_and_changes_nothing(
 
 
 def test_a_file_comes_back_with_bytes_mode_and_owner(
-    host: Host, controller: MakeController
+    trixie: Host, controller: MakeController
 ) -> None:
     # No newline at the end, bytes that are no UTF-8, an owner and a mode that nobody expects.
     content = b"# caf\xe9 \x00\xff\n-net.ipv4.tcp_fin_timeout = 59\nkernel.x = '$(id)' \\0101"
-    one = controller(host)
-    with with_file(host, OUR_FILE, content, mode="640", owner="7:33"):
-        before = scan(host)
+    one = controller(trixie)
+    with with_file(trixie, OUR_FILE, content, mode="640", owner="7:33"):
+        before = scan(trixie)
         one.apply("--profile", SMALL).expect(0)
-        assert scan(host)[f"file {OUR_FILE}"] != before[f"file {OUR_FILE}"]
+        assert scan(trixie)[f"file {OUR_FILE}"] != before[f"file {OUR_FILE}"]
         one.rollback().expect(0)
-        after = scan(host)
+        after = scan(trixie)
         assert after[f"file {OUR_FILE}"] == before[f"file {OUR_FILE}"]
         assert after[f"file {OUR_FILE}"].startswith("f 640 7:33 ")
 

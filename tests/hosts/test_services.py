@@ -51,7 +51,9 @@ def test_a_log_set_is_written_and_logrotate_finds_no_fault_with_it(
 
 
 # One is read before ours and one behind it, where it would be theirs that is skipped.
-@pytest.mark.parametrize("theirs", ["app", "zebra"])
+@pytest.mark.parametrize(
+    ("host", "theirs"), [("bookworm", "app"), ("trixie", "zebra")], indirect=["host"]
+)
 def test_a_log_set_that_collides_with_another_is_refused_and_taken_back(
     host: Host, controller: MakeController, lab: Lab, theirs: str
 ) -> None:
@@ -88,21 +90,26 @@ def test_a_limit_waits_for_a_restart_that_was_not_allowed(
 
 
 def test_a_limit_is_in_force_after_a_restart_that_was_allowed_and_rolled_back_with_another(
-    host: Host, controller: MakeController, lab: Lab
+    trixie: Host, controller: MakeController, lab: Lab
 ) -> None:
-    one = controller(host)
-    before = host.run(LIMITS).stdout
+    one = controller(trixie)
+    before = trixie.run(LIMITS).stdout
     words = ("--profile", SMALL, "--set", f"{CRON}=4096", "--allow", "restart")
     outcome = one.apply(*words).expect(0)
-    assert outcome.host(host.name)["pending"] == []
-    assert host.run(LIMITS).stdout.split()[3:5] == ["4096", "4096"]
+    assert outcome.host("trixie")["pending"] == []
+    assert trixie.run(LIMITS).stdout.split()[3:5] == ["4096", "4096"]
     one.rollback("--allow", "restart").expect(0)
-    assert host.run(LIMITS).stdout == before
-    assert set(lab.changes(host.name)) == {"pid cron.service"}
+    assert trixie.run(LIMITS).stdout == before
+    assert set(lab.changes("trixie")) == {"pid cron.service"}
 
 
 # It ends at once, or again and again after a moment.
-@pytest.mark.parametrize("fragile", [FRAGILE, RESTLESS], ids=["fails", "fails again and again"])
+@pytest.mark.parametrize(
+    ("host", "fragile"),
+    [("bookworm", FRAGILE), ("trixie", RESTLESS)],
+    indirect=["host"],
+    ids=["ends", "ends again and again"],
+)
 def test_a_limit_that_a_service_cannot_live_with_is_taken_back_and_the_service_runs_again(
     host: Host, controller: MakeController, lab: Lab, fragile: str
 ) -> None:
