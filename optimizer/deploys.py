@@ -13,7 +13,7 @@ from optimizer.app.rollback import plan_rollback
 from optimizer.engine import door
 from optimizer.model.plan import HostPlan, Plan
 from optimizer.model.result import HostOutcome
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.views import changes
 from optimizer.views.text import Look
 
@@ -21,11 +21,11 @@ from optimizer.views.text import Look
 def tune(profile: str = "") -> None:
     """Bring the current host to a profile; without a name to the one its inventory data names.
 
-    `--data optimizer_allow=restart` allows effects, `--data optimizer_confirm_timeout=300`
+    `--data optimizer_allow=restart` allows what needs it, `--data optimizer_confirm_timeout=300`
     gives the host more time (seconds) before it restores itself.
     """
     fleet = door.current_fleet()
-    allow = frozenset(Effect(word) for word in door.data("optimizer_allow").split(",") if word)
+    allow = frozenset(Permission(word) for word in door.data("optimizer_allow").split(",") if word)
     _carry_out(plan(fleet, ProfileRequest(name=profile), allow), "Apply the profile", allow)
 
 
@@ -35,12 +35,12 @@ def undo(snapshot: str = "last") -> None:
     `--data optimizer_include_foreign=yes` takes back what somebody else changed since, too.
     """
     include_foreign = door.data("optimizer_include_foreign").lower() in ("yes", "true", "1")
-    allow = frozenset(Effect(word) for word in door.data("optimizer_allow").split(",") if word)
+    allow = frozenset(Permission(word) for word in door.data("optimizer_allow").split(",") if word)
     back = plan_rollback(door.current_fleet(), snapshot, include_foreign)
     _carry_out(back, "Roll back", allow)
 
 
-def _carry_out(made: Plan, what: str, allow: frozenset[Effect]) -> None:
+def _carry_out(made: Plan, what: str, allow: frozenset[Permission]) -> None:
     """Print the plan now, in pyinfra's prepare stage, and hand it to its execute stage."""
     (host,) = made.hosts
     if host.state != "planned":

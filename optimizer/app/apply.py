@@ -11,12 +11,12 @@ from optimizer.app.recording import recorded
 from optimizer.app.requests import SILENCE, ApplyOptions, Progress
 from optimizer.host.wire import apply_program, cancel_program, confirm_program, encode_manifest
 from optimizer.model.fleet import Fleet, Reply
-from optimizer.model.plan import Change, HostPlan, Plan
+from optimizer.model.plan import HostPlan, Plan
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import ApplyResult, HostOutcome, Problem, RollbackResult
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import ActionStep, FileStep, LinkStep, Step, ValueStep
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.resources.base import decode_blobs
 from optimizer.store import runs, snapshots
 
@@ -41,7 +41,7 @@ def apply(
     }
     _carry_out(fleet, work, options, progress)
     for name, host in work.items():
-        outcomes[name] = _outcome(host, allow, fleet.commands(name))
+        outcomes[name] = _outcome(host, fleet.commands(name))
     return recorded(plan, run, started, options, tuple(outcomes.values()))
 
 
@@ -73,7 +73,7 @@ def _prepared(  # noqa: PLR0913 - a snapshot records all of these
     run: str,
     started: datetime,
     options: ApplyOptions,
-    allow: Iterable[Effect],
+    allow: Iterable[Permission],
 ) -> GuardedHost:
     """Make the snapshot of a host, and keep and read back our copy before anything is sent."""
     allowed = frozenset(allow)
@@ -95,8 +95,8 @@ def _prepared(  # noqa: PLR0913 - a snapshot records all of these
     return GuardedHost(host, snapshot, id=name)
 
 
-def _is_allowed(step: Step, allow: frozenset[Effect]) -> bool:
-    return not isinstance(step, ActionStep) or step.needs is None or step.needs in allow
+def _is_allowed(step: Step, allow: frozenset[Permission]) -> bool:
+    return not isinstance(step, ActionStep) or allow.issuperset(step.needs)
 
 
 def _carry_out(
@@ -162,12 +162,12 @@ def _settle(
         time.sleep(_RETRY_PAUSE)
 
 
-def _outcome(host: GuardedHost, allow: Iterable[Effect], commands: int) -> HostOutcome:
+def _outcome(host: GuardedHost, commands: int) -> HostOutcome:
     plan = host.plan
     is_done = host.state in ("applied", "waiting")
     changes = plan.changes if is_done else ()
-    pending = tuple(change for change in changes if _is_pending(change, frozenset(allow)))
-    held = tuple(change for change in changes if change.effect is Effect.REBOOT)
+    pending = tuple(change for change in changes if change.is_pending)
+    held = tuple(change for change in changes if not change.allowed and not change.is_pending)
     score = plan.score
     return HostOutcome(
         name=plan.name,
@@ -182,10 +182,4 @@ def _outcome(host: GuardedHost, allow: Iterable[Effect], commands: int) -> HostO
         score_before=score.now if score else None,
         score_after=(score.after if host.state == "applied" else score.now) if score else None,
         commands=commands,
-    )
-
-
-def _is_pending(change: Change, allow: frozenset[Effect]) -> bool:
-    return (
-        change.effect is Effect.RESTART and change.is_live_different and Effect.RESTART not in allow
     )

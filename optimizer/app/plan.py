@@ -8,14 +8,14 @@ from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.model.fleet import Fleet
 from optimizer.model.plan import HostPlan, Plan
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.modules.host_plan import plan_host, refused
 
 
 def plan(
     fleet: Fleet,
     request: ProfileRequest,
-    allow: frozenset[Effect] = frozenset(),
+    allow: frozenset[Permission] = frozenset(),
     progress: Progress = SILENCE,
 ) -> Plan:
     """Compare every host with its profile; one remote command per host."""
@@ -28,7 +28,7 @@ def plan(
     return made.sealed()
 
 
-def _host(look: Look, allow: frozenset[Effect]) -> HostPlan:
+def _host(look: Look, allow: frozenset[Permission]) -> HostPlan:
     if isinstance(look.seen, Failure):
         return unusable(look.name, look.seen)
     return plan_host(look.name, look.profile, look.seen, look.pins, allow)

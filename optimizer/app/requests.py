@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class ApplyOptions:
     confirm: False leaves the hosts waiting for `optimizer confirm`.
     """
 
-    allow: frozenset[Effect] = frozenset()
-    allow_data: bool = False
+    allow: frozenset[Permission] = frozenset()
     confirm_timeout: int = 120
     confirm: bool = True
     by: str = ""

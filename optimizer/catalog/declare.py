@@ -11,6 +11,7 @@ from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
 from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text, ValueType
 
 KERNEL_DOCS = "https://docs.kernel.org"
+REDIS_DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/"
 MANUAL = "https://man7.org/linux/man-pages"
 PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
 
@@ -71,6 +72,23 @@ def sysfs(
     """Declare a file below /sys or /proc/irq; each `*` in `path` names an instance."""
     return Tunable(
         f"system.{name}", "sysfs", path, value, why, docs, unit=unit_of(value), **details
+    )
+
+
+def redis(parameter: str, value: ValueType, why: str, **details: Unpack[Details]) -> Tunable:
+    """Declare a parameter of a Redis or Valkey server.
+
+    parameter: as CONFIG GET names it; `name.class` for one class of client-output-buffer-limit.
+    """
+    return Tunable(
+        f"redis.{parameter}",
+        "redis",
+        parameter,
+        value,
+        why,
+        REDIS_DOCS,
+        unit=unit_of(value),
+        **details,
     )
 
 

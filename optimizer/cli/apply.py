@@ -83,7 +83,7 @@ def command(arguments: ApplyArguments) -> Answer:
 
     fleet = open_fleet(arguments.inventory, arguments.limit, arguments.connect_timeout)
     with progress_of(arguments) as progress:
-        plan = make_plan(fleet, request, arguments.effects, progress)
+        plan = make_plan(fleet, request, arguments.permissions, progress)
     return consent.carry_out(fleet, plan, arguments, arguments.asked)
 
 

@@ -63,8 +63,7 @@ def options(arguments: ConsentArguments) -> ApplyOptions:
     from optimizer.app.requests import ApplyOptions
 
     return ApplyOptions(
-        allow=arguments.effects,
-        allow_data="data" in arguments.allow,
+        allow=arguments.permissions,
         confirm_timeout=arguments.confirm_timeout,
         confirm=not arguments.no_confirm,
         by=author(),

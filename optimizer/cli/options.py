@@ -15,7 +15,7 @@ from optimizer.views.text import Asked
 
 if TYPE_CHECKING:
     from optimizer.app.requests import ProfileRequest
-    from optimizer.model.tunable import Effect
+    from optimizer.model.tunable import Permission
 
 _ALLOWABLE = ("restart", "reboot", "data")
 
@@ -99,11 +99,11 @@ class ConsentArguments:
     no_confirm: bool = False
 
     @property
-    def effects(self) -> frozenset[Effect]:
-        """The effects that are allowed; data is no effect but a risk."""
-        from optimizer.model.tunable import Effect
+    def permissions(self) -> frozenset[Permission]:
+        """What is allowed by name."""
+        from optimizer.model.tunable import Permission
 
-        return frozenset(Effect(word) for word in self.allow if word != "data")
+        return frozenset(map(Permission, self.allow))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ def command(arguments: PlanArguments) -> Answer:
 
     fleet = open_fleet(arguments.inventory, arguments.limit, arguments.connect_timeout)
     with progress_of(arguments) as progress:
-        plan = make_plan(fleet, request, arguments.effects, progress)
+        plan = make_plan(fleet, request, arguments.permissions, progress)
     if arguments.output:
         _save(plan, arguments.output)
     return Answer(

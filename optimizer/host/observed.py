@@ -12,7 +12,7 @@ from optimizer.model.observation import (
     Disk,
     Facts,
     FileState,
-    KernelValue,
+    LiveValue,
     Observation,
     Unit,
     ValueState,
@@ -54,10 +54,10 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
     )
 
 
-def _value(fields: tuple[str, ...]) -> KernelValue:
+def _value(fields: tuple[str, ...]) -> LiveValue:
     path, state, text, *raw = fields
     options = tuple(word.strip("[]") for word in raw[0].split()) if raw else ()
-    return KernelValue(path, ValueState(state), "" if text == EMPTY else text, options)
+    return LiveValue(path, ValueState(state), "" if text == EMPTY else text, options)
 
 
 def _file(fields: tuple[str, ...]) -> FileState:

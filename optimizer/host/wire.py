@@ -21,7 +21,7 @@ from optimizer.model.transaction import (
     Step,
     ValueStep,
 )
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 
 ABSENT = "@absent"
 EMPTY = "@empty"
@@ -154,7 +154,7 @@ def _encode_step(step: Step) -> tuple[str, ...]:
         case ModuleStep():
             return ("module", step.name, "loaded" if step.is_loaded else "unloaded")
         case ActionStep():
-            return ("action", step.action, step.argument or "-", step.needs or "-")
+            return ("action", step.action, step.argument or "-", ",".join(step.needs) or "-")
 
 
 def _encode_file(ref: FileRef | None) -> str:
@@ -229,7 +229,7 @@ def _decode_action(words: list[str]) -> Step:
     return ActionStep(
         action=action,
         argument="" if argument == "-" else argument,
-        needs=None if needs == "-" else Effect(needs),
+        needs=() if needs == "-" else tuple(map(Permission, needs.split(","))),
     )
 
 

@@ -16,7 +16,7 @@ class ValueState(StrEnum):
 
 
 @dataclass(frozen=True)
-class KernelValue:
+class LiveValue:
     """One file of /proc or /sys, its canonical text, and whether it can be written.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
@@ -158,7 +158,7 @@ class Observation:
     """
 
     facts: Facts
-    values: Mapping[str, KernelValue] = field(default_factory=dict)
+    values: Mapping[str, LiveValue] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     files: Mapping[str, FileState] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.model.transaction import Step
-from optimizer.model.tunable import Effect, Risk
+from optimizer.model.tunable import Effect, Permission, Risk
 
 
 class _Data(BaseModel):
@@ -26,7 +26,8 @@ class Change(_Data):
 
     before, after: canonical text as the host prints it; None where it does not exist.
     source: `file:line` that decides the boot value before the change.
-    allowed: False for a change that waits for `--allow restart` or `--allow reboot`.
+    allowed: False for a change that waits for `--allow restart`, `reboot` or `data`.
+    at_stake: which data it can lose; such a change needs `--allow data`.
     follows: tunable whose write makes the kernel change this one too.
     gain: points that the change adds to the score.
     """
@@ -45,6 +46,7 @@ class Change(_Data):
     why: str = ""
     docs: str = ""
     unit: str = ""
+    at_stake: str = ""
     follows: str | None = None
     gain: float = 0.0
     advice: str = ""
@@ -53,6 +55,12 @@ class Change(_Data):
     def is_live_different(self) -> bool:
         """Whether the value in force changes, now or after the restart or reboot."""
         return self.before != self.after
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether what is written now counts after a restart that nobody allowed."""
+        is_written = self.boot_before != self.boot_after or not self.at_stake
+        return self.effect is Effect.RESTART and not self.allowed and is_written
 
 
 class FileChange(_Data):
@@ -135,7 +143,7 @@ class Plan(_Data):
     id: str = ""
     kind: Literal["apply", "rollback", "snapshot"] = "apply"
     profile: ProfileRef
-    allow: tuple[Effect, ...] = ()
+    allow: tuple[Permission, ...] = ()
     hosts: tuple[HostPlan, ...]
 
     model_config = ConfigDict(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from optimizer.model.tunable import Tunable
+from optimizer.model.tunable import Effect, Permission, Tunable
 
 
 class ReadingState(StrEnum):
@@ -28,8 +28,11 @@ class Reading:
     source: `file:line` that decides the boot value. overridden_by: `file:line` of somebody
         else that is read after our file and so beats it.
     has_live: False for settings without a value that could be in force (a log set).
-    can_keep: whether anything can set it at boot here. own: what our own file says.
+    unkept: why nothing can set it at boot here. own: what our own file says.
     facts: what `when:` may ask for about this instance alone, such as the kind of disk.
+    numbers: what expressions may use besides the facts of the host; sizes in bytes.
+    effect_here: when a change counts on this host, where that is not what is usual.
+    lost_by_restart: which data a restart of the service would lose; empty for none.
     """
 
     tunable: Tunable
@@ -42,14 +45,28 @@ class Reading:
     state: ReadingState = ReadingState.KNOWN
     reason: str = ""
     has_live: bool = True
-    can_keep: bool = True
+    unkept: str = ""
     own: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    effect_here: Effect | None = None
+    lost_by_restart: str = ""
 
     @property
     def id(self) -> str:
         """Tunable id, with the instance in brackets where there are several."""
         return f"{self.tunable.id}[{self.instance}]" if self.instance else self.tunable.id
+
+    @property
+    def effect(self) -> Effect:
+        """When a change of it counts on this host."""
+        return self.effect_here or self.tunable.effect
+
+    @property
+    def restart_needs(self) -> tuple[Permission, ...]:
+        """What has to be allowed before its service may be restarted."""
+        more = (Permission.DATA,) if self.lost_by_restart else ()
+        return (Permission.RESTART, *more)
 
 
 @dataclass(frozen=True)

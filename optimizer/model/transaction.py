@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 
 
 class _Data(BaseModel):
@@ -80,13 +80,13 @@ class LinkStep(_Data):
 class ActionStep(_Data):
     """Something that makes files count, or checks that they will.
 
-    needs: effect that has to be allowed on the command line, None when none has to.
+    needs: what has to be allowed on the command line, all of it.
     """
 
     step: Literal["action"] = "action"
     action: Literal["daemon-reload", "restart-timer", "restart-unit", "check-logrotate"]
     argument: str = ""
-    needs: Effect | None = None
+    needs: tuple[Permission, ...] = ()
 
 
 Step = Annotated[

@@ -19,6 +19,22 @@ class Effect(StrEnum):
     RESTART = "restart"
     REBOOT = "reboot"
 
+    @property
+    def permission(self) -> Permission | None:
+        """What has to be allowed before a change of this effect is made to count."""
+        return {Effect.RESTART: Permission.RESTART, Effect.REBOOT: Permission.REBOOT}.get(self)
+
+
+class Permission(StrEnum):
+    """What a change may need to be allowed by name: `--allow restart,reboot,data`.
+
+    DATA: it can lose data, now or at the next crash or restart.
+    """
+
+    RESTART = "restart"
+    REBOOT = "reboot"
+    DATA = "data"
+
 
 class Risk(StrEnum):
     """What a wrong value can do to the host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.model.observation import KernelValue, Observation, ValueState
+from optimizer.model.observation import LiveValue, Observation, ValueState
 from optimizer.model.transaction import Step, ValueStep
 from optimizer.model.tunable import Tunable
 from optimizer.resources.sysctl import path_of
@@ -74,9 +74,7 @@ class Coupler:
         if step.path in _DETECTORS:
             yield from self._common_switch(step, planned)
 
-    def _partners(
-        self, names: Sequence[str], instance: str
-    ) -> Iterator[tuple[Tunable, KernelValue]]:
+    def _partners(self, names: Sequence[str], instance: str) -> Iterator[tuple[Tunable, LiveValue]]:
         for name in names:
             partner = self.find(name)
             if partner:
@@ -115,13 +113,13 @@ class Coupler:
         )
 
 
-def _follow(partner: Tunable, value: KernelValue, after: str) -> ValueStep:
+def _follow(partner: Tunable, value: LiveValue, after: str) -> ValueStep:
     return ValueStep(
         tunable=partner.id, path=value.path, before=value.text, after=after, write="follow"
     )
 
 
-def _hold(partner: Tunable, value: KernelValue, instance: str) -> ValueStep:
+def _hold(partner: Tunable, value: LiveValue, instance: str) -> ValueStep:
     name = f"{partner.id}[{instance}" if "*" in partner.target else partner.id
     return ValueStep(
         tunable=name, path=value.path, before=value.text, after=value.text, write="hold"

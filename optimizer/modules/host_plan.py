@@ -12,7 +12,7 @@ from optimizer.model.plan import Change, HostPlan, Skipped
 from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
 from optimizer.model.transaction import ActionStep, Step, ValueStep, in_order
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
 from optimizer.modules.kinds import KINDS
@@ -28,7 +28,7 @@ def plan_host(
     profile: Profile,
     observation: Observation,
     pins: Mapping[str, str],
-    allow: frozenset[Effect],
+    allow: frozenset[Permission],
 ) -> HostPlan:
     """Make the plan of one host. What is impossible as a whole comes back as `refused`."""
     pairs = excluding_pairs(profile.settings)
@@ -74,14 +74,20 @@ def summary(facts: Facts) -> str:
     return f"{facts.os_name} · {cpus} · {facts.ram / 2**30:.1f} GiB · Linux {facts.kernel}{kind}"
 
 
-def _needed(verdicts: Iterable[Verdict], allow: frozenset[Effect]) -> list[Difference]:
-    """Pick what is carried out; a restart alone is worth a change only when it is allowed."""
+def _needed(verdicts: Iterable[Verdict], allow: frozenset[Permission]) -> list[Difference]:
+    """Pick what is carried out: not what can lose data that nobody allowed to be lost."""
     return [
         verdict.difference
         for verdict in verdicts
         if verdict.difference is not None
-        and (verdict.status is Status.DRIFT or verdict.reading.tunable.effect in allow)
+        and _is_worth_it(verdict, allow)
+        and verdict.is_allowed(allow)
     ]
+
+
+def _is_worth_it(verdict: Verdict, allow: frozenset[Permission]) -> bool:
+    """A restart alone is worth a change only when it is allowed."""
+    return verdict.status is Status.DRIFT or verdict.counts(allow)
 
 
 def _artifact(differences: Sequence[Difference], observation: Observation) -> Artifact:
@@ -91,25 +97,23 @@ def _artifact(differences: Sequence[Difference], observation: Observation) -> Ar
     return Artifact.joined(KINDS[kind].write(group, observation) for kind, group in by_kind.items())
 
 
-def _allowed(artifact: Artifact, allow: frozenset[Effect]) -> list[Step]:
+def _allowed(artifact: Artifact, allow: frozenset[Permission]) -> list[Step]:
     return [
         step
         for step in artifact.steps
-        if not isinstance(step, ActionStep) or step.needs is None or step.needs in allow
+        if not isinstance(step, ActionStep) or allow.issuperset(step.needs)
     ]
 
 
 def _changes(
-    verdicts: Iterable[Verdict], allow: frozenset[Effect], points: Mapping[str, float]
+    verdicts: Iterable[Verdict], allow: frozenset[Permission], points: Mapping[str, float]
 ) -> Iterable[Change]:
     for verdict in verdicts:
-        if verdict.difference is None:
-            continue
-        if verdict.status is Status.DRIFT or verdict.reading.tunable.effect in allow:
+        if verdict.difference is not None and _is_worth_it(verdict, allow):
             yield _change(verdict, allow, points)
 
 
-def _change(verdict: Verdict, allow: frozenset[Effect], points: Mapping[str, float]) -> Change:
+def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str, float]) -> Change:
     reading, tunable = verdict.reading, verdict.reading.tunable
     difference = verdict.difference
     assert difference is not None  # noqa: S101 - the caller picked verdicts that have one
@@ -117,9 +121,9 @@ def _change(verdict: Verdict, allow: frozenset[Effect], points: Mapping[str, flo
     boot_after = difference.boot if difference.boot is not None else reading.boot
     if not reading.has_live:
         after = boot_after
-    waits = tunable.effect in (Effect.RESTART, Effect.REBOOT) and difference.live is not None
+    waits = difference.live is not None and not verdict.counts(allow)
     advice = ""
-    if tunable.effect is Effect.REBOOT:
+    if reading.effect is Effect.REBOOT:
         advice = f"add to the kernel command line: {spelled(tunable.target, verdict.wanted)}"
     return Change(
         tunable=reading.id,
@@ -130,8 +134,9 @@ def _change(verdict: Verdict, allow: frozenset[Effect], points: Mapping[str, flo
         boot_before=reading.boot,
         boot_after=boot_after,
         source=reading.source,
-        effect=tunable.effect,
-        allowed=not waits or (tunable.effect in allow and tunable.effect is not Effect.REBOOT),
+        effect=reading.effect,
+        allowed=verdict.is_allowed(allow) and not waits,
+        at_stake=verdict.at_stake or _lost_by_restart(verdict),
         risk=tunable.risk,
         why=verdict.why or tunable.why,
         docs=tunable.docs,
@@ -139,6 +144,12 @@ def _change(verdict: Verdict, allow: frozenset[Effect], points: Mapping[str, flo
         gain=round(points.get(reading.id, 0.0), 1),
         advice=advice,
     )
+
+
+def _lost_by_restart(verdict: Verdict) -> str:
+    difference, reading = verdict.difference, verdict.reading
+    is_live = difference is not None and difference.live is not None
+    return reading.lost_by_restart if is_live and reading.effect is Effect.RESTART else ""
 
 
 def _followers(steps: Iterable[Step]) -> Iterable[Change]:

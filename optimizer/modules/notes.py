@@ -81,9 +81,12 @@ def _waiting(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def _not_kept(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    lost = [v.reading.id for v in verdicts if v.difference and not v.reading.can_keep]
-    if lost:
-        yield f"not kept over a reboot, as this host does not run systemd: {', '.join(lost)}"
+    lost: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.difference and verdict.reading.unkept:
+            lost.setdefault(verdict.reading.unkept, []).append(verdict.reading.id)
+    for reason, names in lost.items():
+        yield f"not kept over a restart, as {reason}: {', '.join(names)}"
 
 
 def authority_notes(observation: Observation) -> Iterator[str]:

@@ -10,7 +10,7 @@ from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Facts
 from optimizer.model.profile import Constraint, Setting, Wanted
 from optimizer.model.reading import Difference, Reading, ReadingState
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Effect, Permission
 from optimizer.planning.conditions import FACTS, holds
 from optimizer.planning.expressions import evaluate
 
@@ -32,6 +32,7 @@ class Verdict:
     """A reading, what is wanted of it, and what has to change.
 
     wanted: canonical text; empty where nothing is. reason: why it is left out.
+    at_stake: which data the change can lose.
     """
 
     reading: Reading
@@ -40,6 +41,18 @@ class Verdict:
     difference: Difference | None = None
     reason: str = ""
     why: str = ""
+    at_stake: str = ""
+
+    def is_allowed(self, allow: frozenset[Permission]) -> bool:
+        """Whether the change may be made at all; what it needs to count is another matter."""
+        return not self.at_stake or Permission.DATA in allow
+
+    def counts(self, allow: frozenset[Permission]) -> bool:
+        """Whether the change, once made, counts without a later restart or reboot."""
+        effect = self.reading.effect
+        if effect is Effect.RESTART:
+            return allow.issuperset(self.reading.restart_needs)
+        return effect is not Effect.REBOOT
 
 
 def compare(setting: Setting, reading: Reading, facts: Facts, pin: str | None) -> Verdict:
@@ -87,6 +100,7 @@ def resolve(wanted: Wanted, reading: Reading, facts: Facts) -> str:
         if not value.is_numeric:
             raise
     numbers = {"ram": facts.ram, "cpus": facts.cpus, "numa_nodes": facts.numa_nodes}
+    numbers |= reading.numbers
     try:
         return value.canonical(str(evaluate(wanted.value, numbers)))
     except InvalidValue as error:
@@ -113,7 +127,7 @@ def _verdict(reading: Reading, chosen: Wanted, wanted: str) -> Verdict:
     live = _bound(constraint, reading, reading.live, wanted)
     boot = _boot(constraint, reading, live, wanted)
     live_differs = reading.has_live and reading.live != live
-    boot_differs = reading.can_keep and boot is not None and boot != reading.boot
+    boot_differs = not reading.unkept and boot is not None and boot != reading.boot
     difference = Difference(
         reading,
         live=live if live_differs else None,
@@ -130,7 +144,7 @@ def _boot(constraint: Constraint, reading: Reading, live: str, wanted: str) -> s
     A bound that the kernel's own default satisfies needs no file: writing today's value
     down could lower what a later kernel or a bigger machine starts with.
     """
-    if reading.tunable.effect is Effect.REBOOT:
+    if reading.effect is Effect.REBOOT:
         return None
     if constraint is Constraint.EXACTLY:
         return wanted
@@ -140,8 +154,8 @@ def _boot(constraint: Constraint, reading: Reading, live: str, wanted: str) -> s
 
 
 def _status(reading: Reading, *, live_differs: bool, boot_differs: bool) -> Status:
-    waits = reading.tunable.effect in (Effect.RESTART, Effect.REBOOT)
-    if live_differs and not boot_differs and waits and reading.tunable.effect is Effect.RESTART:
+    waits = reading.effect in (Effect.RESTART, Effect.REBOOT)
+    if live_differs and not boot_differs and waits and reading.effect is Effect.RESTART:
         return Status.PENDING
     return Status.DRIFT if live_differs or boot_differs else Status.MATCH
 

@@ -8,7 +8,7 @@ from optimizer.model.observation import ConfigLine, Observation
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
-from optimizer.model.tunable import Effect, Tunable
+from optimizer.model.tunable import Permission, Tunable
 from optimizer.resources.base import Artifact, canonical, own_text, write_text
 from optimizer.resources.boot_order import lines_in_order
 from optimizer.resources.unit import own_values, render
@@ -63,7 +63,9 @@ class Journald:
             merged = {**own_values(own_text(FILE, observation)), **boot}
             artifacts.append(write_text(FILE, render(merged, "Journal"), observation))
         if any(difference.live is not None for difference in differences):
-            restart = ActionStep(action="restart-unit", argument=SERVICE, needs=Effect.RESTART)
+            restart = ActionStep(
+                action="restart-unit", argument=SERVICE, needs=(Permission.RESTART,)
+            )
             artifacts.append(Artifact((restart,), blobs={}))
         return Artifact.joined(artifacts)
 

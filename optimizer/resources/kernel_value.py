@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optimizer.model.observation import KernelValue, Observation, ValueState
+from optimizer.model.observation import LiveValue, Observation, ValueState
 from optimizer.model.reading import Reading, ReadingState
 from optimizer.model.tunable import Tunable
 from optimizer.resources.base import canonical
@@ -20,7 +20,7 @@ def live_reading(  # noqa: PLR0913 - a reading has this many independent parts
     source: str | None = None,
     overridden_by: str | None = None,
     own: str | None = None,
-    can_keep: bool = True,
+    unkept: str = "",
     facts: Mapping[str, str] | None = None,
 ) -> Reading:
     """Build the reading of one kernel file; says why where it cannot be changed here."""
@@ -37,18 +37,18 @@ def live_reading(  # noqa: PLR0913 - a reading has this many independent parts
         state=state,
         reason=reason,
         own=own,
-        can_keep=can_keep,
+        unkept=unkept,
         facts=facts or {},
     )
 
 
-def _live_text(tunable: Tunable, value: KernelValue | None) -> str | None:
+def _live_text(tunable: Tunable, value: LiveValue | None) -> str | None:
     if value is None or value.state is ValueState.UNREADABLE:
         return None
     return canonical(tunable, value.text) if value.text else ""
 
 
-def _state(path: str, value: KernelValue | None, *, is_root: bool) -> tuple[ReadingState, str]:
+def _state(path: str, value: LiveValue | None, *, is_root: bool) -> tuple[ReadingState, str]:
     if value is None:
         return ReadingState.NOT_APPLICABLE, f"this kernel has no {path}"
     if value.state is ValueState.UNREADABLE:

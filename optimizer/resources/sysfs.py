@@ -105,7 +105,7 @@ class Sysfs:
             boot=boot,
             source=source,
             own=own,
-            can_keep=observation.facts.init == "systemd",
+            unkept="" if observation.facts.init == "systemd" else "this host does not run systemd",
             facts={"disk": disks[instance]} if instance in disks else {},
         )
 

@@ -12,7 +12,7 @@ from optimizer.model.observation import Observation, Unit
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
-from optimizer.model.tunable import Effect, Tunable
+from optimizer.model.tunable import Permission, Tunable
 from optimizer.resources.base import (
     DAEMON_RELOAD,
     HEADER,
@@ -120,7 +120,7 @@ def _write_unit(unit: str, differences: list[Difference], observation: Observati
         artifacts.append(write_text(path, render(merged, section), observation))
         artifacts.append(Artifact((DAEMON_RELOAD,), blobs={}))
     if any(one.live is not None for one in differences) and observation.units[unit].is_active:
-        restart = ActionStep(action="restart-unit", argument=unit, needs=Effect.RESTART)
+        restart = ActionStep(action="restart-unit", argument=unit, needs=(Permission.RESTART,))
         artifacts.append(Artifact((restart,), blobs={}))
     return Artifact.joined(artifacts)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from optimizer.model.plan import ScoreForecast
 from optimizer.model.result import LostPoint, ModuleScore
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.planning.comparing import Status, Verdict
 
 # Shares of the modules in the score of a host; only those that apply are counted.
@@ -55,14 +55,13 @@ def now(verdicts: Sequence[Verdict]) -> float | None:
     return score(verdicts, lambda verdict: verdict.status is Status.MATCH)
 
 
-def forecast(verdicts: Sequence[Verdict], allow: Iterable[Effect]) -> ScoreForecast:
+def forecast(verdicts: Sequence[Verdict], allow: Iterable[Permission]) -> ScoreForecast:
     """Conformance now, after what is allowed, and after restarts and reboots too."""
     allowed = frozenset(allow)
 
     def is_won(verdict: Verdict) -> bool:
-        effect = verdict.reading.tunable.effect
-        waits = effect is Effect.REBOOT or (effect is Effect.RESTART and effect not in allowed)
-        return verdict.status is Status.MATCH or (_can_win(verdict) and not waits)
+        is_made = verdict.is_allowed(allowed) and verdict.counts(allowed)
+        return verdict.status is Status.MATCH or (_can_win(verdict) and is_made)
 
     return ScoreForecast(
         now=now(verdicts), after=score(verdicts, is_won), possible=score(verdicts, _can_win)
@@ -104,7 +103,7 @@ def lost(verdicts: Sequence[Verdict]) -> tuple[LostPoint, ...]:
             live=one.reading.live,
             wanted=one.wanted,
             gain=round(points[one.reading.id], 1),
-            effect=one.reading.tunable.effect,
+            effect=one.reading.effect,
             why=one.why or one.reading.tunable.why,
         )
         for one in losing

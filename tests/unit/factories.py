@@ -15,7 +15,7 @@ from optimizer.model.observation import (
     Disk,
     Facts,
     FileState,
-    KernelValue,
+    LiveValue,
     Observation,
     ValueState,
 )
@@ -61,7 +61,7 @@ def file_state(content: bytes, mode: str = "644", owner: str = "0:0") -> FileSta
 def observation(values: Mapping[str, str] | None = None, **parts: Any) -> Observation:
     """Make an observation with writable values, on the usual host."""
     seen = {
-        path: KernelValue(path, ValueState.WRITABLE, text) for path, text in (values or {}).items()
+        path: LiveValue(path, ValueState.WRITABLE, text) for path, text in (values or {}).items()
     }
     return replace(Observation(FACTS, values=seen), **parts)
 

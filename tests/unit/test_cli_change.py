@@ -18,7 +18,7 @@ from optimizer.cli.main import main
 from optimizer.model.errors import InventoryError
 from optimizer.model.plan import Plan
 from optimizer.model.result import ApplyResult, HostOutcome, RollbackResult
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.views import json as json_view
 from tests.unit import view_samples as samples
 from tests.unit.test_views_console import Terminal
@@ -198,11 +198,11 @@ def test_options_reach_the_use_case(world: World) -> None:
     assert main([*words, "--connect-timeout", "3"]) == 0
     assert world.opened == ("@local", ("db-*", "web-*"), 3)
     assert world.request == ProfileRequest("hft", ("system.*",), ("*.vm.*",), {"a.b": "1 2"})
-    assert world.allowed == {Effect.RESTART, Effect.REBOOT}
+    assert world.allowed == set(Permission)
     options = world.options
     assert options is not None
-    assert options.allow == {Effect.RESTART, Effect.REBOOT}
-    assert options.allow_data
+    assert options.allow == set(Permission)
+    assert Permission.DATA in options.allow
     assert (options.confirm_timeout, options.confirm) == (300, False)
     assert "@" in options.by
 

@@ -203,8 +203,8 @@ def test_a_boot_parameter_has_no_boot_value_of_its_own() -> None:
 
 
 def test_a_value_that_nothing_can_keep_is_only_set_now() -> None:
-    assert outcome(EXACTLY, "10", "60", None, can_keep=False) == ("drift", "10", None)
-    assert outcome(EXACTLY, "10", "10", None, can_keep=False) == ("match", None, None)
+    assert outcome(EXACTLY, "10", "60", None, unkept="nothing can") == ("drift", "10", None)
+    assert outcome(EXACTLY, "10", "10", None, unkept="nothing can") == ("match", None, None)
 
 
 def test_a_file_of_ours_that_somebody_overrides_is_not_written_again() -> None:

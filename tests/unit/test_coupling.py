@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from optimizer import catalog
-from optimizer.model.observation import KernelValue, ValueState
+from optimizer.model.observation import LiveValue, ValueState
 from optimizer.model.transaction import DirectoryStep, Step, ValueStep
 from optimizer.model.tunable import Tunable
 from optimizer.modules.coupling import Coupler, partner_targets
@@ -67,8 +67,8 @@ def test_a_partner_that_is_set_itself_does_not_follow() -> None:
 
 
 def test_a_partner_that_cannot_be_read_is_left_out() -> None:
-    values = {path: KernelValue(path, ValueState.WRITABLE, text) for path, text in START.items()}
-    values[f"{VM}dirty_ratio"] = KernelValue(f"{VM}dirty_ratio", ValueState.UNREADABLE)
+    values = {path: LiveValue(path, ValueState.WRITABLE, text) for path, text in START.items()}
+    values[f"{VM}dirty_ratio"] = LiveValue(f"{VM}dirty_ratio", ValueState.UNREADABLE)
     seen = observation(values={}, **{})
     seen = type(seen)(seen.facts, values=values)
     [only] = Coupler(catalog.find, seen).couple([DIRTY_BYTES])

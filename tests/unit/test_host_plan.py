@@ -9,7 +9,7 @@ import pytest
 from optimizer.model.observation import Observation, Unit
 from optimizer.model.plan import HostPlan
 from optimizer.model.transaction import ActionStep, FileStep, ModuleStep, ValueStep
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.modules.examination import examine, request_for
 from optimizer.modules.host_plan import plan_host, refused
 from optimizer.resources import sysctl
@@ -188,10 +188,10 @@ def test_a_restart_waits_until_it_is_allowed() -> None:
         isinstance(step, ActionStep) and step.action == "restart-unit" for step in held.steps
     )
     assert held.score and (held.score.now, held.score.after, held.score.possible) == (0, 0, 100)
-    allowed = plan_host("db-1", asked, redis("1024"), {}, frozenset({Effect.RESTART}))
+    allowed = plan_host("db-1", asked, redis("1024"), {}, frozenset({Permission.RESTART}))
     assert allowed.held_back == ()
     assert allowed.steps[-1] == ActionStep(
-        action="restart-unit", argument="redis-server.service", needs=Effect.RESTART
+        action="restart-unit", argument="redis-server.service", needs=(Permission.RESTART,)
     )
     assert allowed.score and allowed.score.after == 100
 
@@ -202,14 +202,14 @@ def test_a_unit_that_only_has_to_be_restarted_waits_without_a_change() -> None:
     assert (waiting.changes, waiting.steps) == ((), ())
     assert waiting.score and (waiting.score.now, waiting.score.possible) == (0, 100)
     assert f"waits for a restart of its service: {NOFILE}" in waiting.notes
-    allowed = plan_host("db-1", asked, redis("65536"), {}, frozenset({Effect.RESTART}))
+    allowed = plan_host("db-1", asked, redis("65536"), {}, frozenset({Permission.RESTART}))
     assert [type(step) for step in allowed.steps] == [ActionStep]
     assert [one.tunable for one in allowed.changes] == [NOFILE]
 
 
 def test_a_boot_parameter_is_advice_and_never_a_step() -> None:
     asked = profile({"system.boot.skew_tick": 1})
-    plan = plan_host("db-1", asked, observation(), {}, frozenset({Effect.REBOOT}))
+    plan = plan_host("db-1", asked, observation(), {}, frozenset({Permission.REBOOT}))
     [change] = plan.changes
     assert (plan.steps, plan.files) == ((), ())
     assert not change.allowed

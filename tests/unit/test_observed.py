@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from optimizer.host.observed import observe
 from optimizer.host.wire import GarbledAnswer, parse_answer
-from optimizer.model.observation import Disk, KernelValue, Observation, Unit, ValueState
+from optimizer.model.observation import Disk, LiveValue, Observation, Unit, ValueState
 from tests.unit.factories import observed, profile
 from tests.unit.model_host import FACTS, ModelHost
 
@@ -23,17 +23,17 @@ def seen(*lines: str, facts: str = FACT_LINES) -> Observation:
 @pytest.mark.parametrize(
     ("line", "value"),
     [
-        ("value\t/p\twritable\t60\t", KernelValue("/p", ValueState.WRITABLE, "60")),
-        ("value\t/p\tread-only\t4096 1 2\t", KernelValue("/p", ValueState.READ_ONLY, "4096 1 2")),
-        ("value\t/p\twritable\t@empty\t", KernelValue("/p", ValueState.WRITABLE, "")),
-        ("value\t/p\tunreadable\t-\t", KernelValue("/p", ValueState.UNREADABLE, "-")),
+        ("value\t/p\twritable\t60\t", LiveValue("/p", ValueState.WRITABLE, "60")),
+        ("value\t/p\tread-only\t4096 1 2\t", LiveValue("/p", ValueState.READ_ONLY, "4096 1 2")),
+        ("value\t/p\twritable\t@empty\t", LiveValue("/p", ValueState.WRITABLE, "")),
+        ("value\t/p\tunreadable\t-\t", LiveValue("/p", ValueState.UNREADABLE, "-")),
         (
             "value\t/sys/p\twritable\tmadvise\talways [madvise] never",
-            KernelValue("/sys/p", ValueState.WRITABLE, "madvise", ("always", "madvise", "never")),
+            LiveValue("/sys/p", ValueState.WRITABLE, "madvise", ("always", "madvise", "never")),
         ),
     ],
 )
-def test_a_value_is_read(line: str, value: KernelValue) -> None:
+def test_a_value_is_read(line: str, value: LiveValue) -> None:
     assert seen(line).values == {value.path: value}
 
 

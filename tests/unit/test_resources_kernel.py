@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optimizer.model.observation import Disk, KernelValue, Observation, ValueState
+from optimizer.model.observation import Disk, LiveValue, Observation, ValueState
 from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import FileStep, ValueStep
 from optimizer.modules.kinds import KINDS
@@ -58,7 +58,7 @@ def test_whether_a_value_can_be_changed_is_said(
     value: ValueState | None, uid: int, state: ReadingState, reason: str
 ) -> None:
     path = f"{VM}swappiness"
-    values = {path: KernelValue(path, value, "60")} if value else {}
+    values = {path: LiveValue(path, value, "60")} if value else {}
     [found] = read("system.sysctl.vm.swappiness", Observation(facts(uid=uid), values=values))
     assert (found.state, found.reason) == (state, reason)
 
@@ -136,7 +136,7 @@ def test_an_algorithm_is_possible_where_it_is_offered_and_may_be_allowed(
     texts = {"congestion_control": "cubic", "available_congestion_control": offered,
              "allowed_congestion_control": allowed}  # fmt: skip
     values = {
-        f"{IPV4}tcp_{name}": KernelValue(f"{IPV4}tcp_{name}", ValueState(state), text)
+        f"{IPV4}tcp_{name}": LiveValue(f"{IPV4}tcp_{name}", ValueState(state), text)
         for name, text in texts.items()
     }
     seen = Observation(FACTS, values=values, modules={"tcp_bbr": module})
@@ -199,11 +199,11 @@ def test_lines_of_tmpfiles_count_at_boot_where_ours_do_not() -> None:
 def test_without_systemd_nothing_is_kept() -> None:
     seen = Observation(facts(init="init"), observation({THP: "never"}).values)
     [found] = read("system.thp.enabled", seen)
-    assert not found.can_keep
+    assert found.unkept
 
 
 def test_a_word_that_a_file_does_not_offer_is_impossible() -> None:
-    values = {THP: KernelValue(THP, ValueState.WRITABLE, "never", ("always", "never"))}
+    values = {THP: LiveValue(THP, ValueState.WRITABLE, "never", ("always", "never"))}
     seen = Observation(FACTS, values=values)
     [found] = read("system.thp.enabled", seen)
     assert (

@@ -10,7 +10,7 @@ import pytest
 from optimizer.model.observation import Observation, Unit
 from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import ActionStep, FileStep
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from optimizer.modules.examination import request_for
 from optimizer.modules.kinds import KINDS
 from optimizer.resources import journald, logrotate, timer, unit
@@ -100,7 +100,7 @@ def test_one_drop_in_holds_all_directives_of_a_unit() -> None:
     text = artifact.blobs[file.after.sha256 if file.after else ""].decode()
     assert unit.own_values(text) == {"Nice": "-5", "LimitNOFILE": "65536", "OOMScoreAdjust": "-900"}
     actions = [(step.action, step.needs) for step in artifact.steps if isinstance(step, ActionStep)]
-    assert actions == [("daemon-reload", None), ("restart-unit", Effect.RESTART)]
+    assert actions == [("daemon-reload", ()), ("restart-unit", (Permission.RESTART,))]
 
 
 def test_a_unit_that_does_not_run_needs_no_restart() -> None:
@@ -172,7 +172,7 @@ def test_the_journal_is_restarted_where_that_is_allowed() -> None:
     seen = journal({})
     artifact = KINDS["journald"].write(differences(MAX_USE, seen, str(2**30), str(2**30)), seen)
     assert artifact.steps[-1] == ActionStep(
-        action="restart-unit", argument=journald.SERVICE, needs=Effect.RESTART
+        action="restart-unit", argument=journald.SERVICE, needs=(Permission.RESTART,)
     )
     assert any(b"[Journal]\nSystemMaxUse=1073741824\n" in text for text in artifact.blobs.values())
 

@@ -33,7 +33,7 @@ from optimizer.model.transaction import (
     ModuleStep,
     ValueStep,
 )
-from optimizer.model.tunable import Effect
+from optimizer.model.tunable import Permission
 from tests.unit.factories import snapshot
 from tests.unit.model_host import variables_of
 from tests.unit.shell_lab import SHELLS, skip_without
@@ -70,7 +70,7 @@ STEPS = st.one_of(
         ActionStep,
         action=st.sampled_from(["daemon-reload", "restart-timer", "restart-unit"]),
         argument=st.sampled_from(["", "redis-server.service"]),
-        needs=st.none() | st.sampled_from(list(Effect)),
+        needs=st.lists(st.sampled_from(Permission), unique=True).map(tuple),
     ),
 )
 SNAPSHOTS = st.builds(

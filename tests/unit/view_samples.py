@@ -32,7 +32,7 @@ from optimizer.model.result import (
     VerifyResult,
 )
 from optimizer.model.transaction import ActionStep, DirectoryStep, ModuleStep, ValueStep
-from optimizer.model.tunable import Effect, Risk
+from optimizer.model.tunable import Effect, Permission, Risk
 
 PROFILE = ProfileRef(name="hft", version=3, digest="d1")
 SUMMARY = "Debian 13 · 8 CPUs · 31.2 GiB · Linux 6.12"
@@ -168,7 +168,9 @@ ONE_HOST = Plan(
                 DirectoryStep(path="/etc/systemd/system/redis-server.service.d"),
                 ActionStep(action="daemon-reload"),
                 ActionStep(
-                    action="restart-unit", argument="redis-server.service", needs=Effect.RESTART
+                    action="restart-unit",
+                    argument="redis-server.service",
+                    needs=(Permission.RESTART,),
                 ),
             ),
         ),

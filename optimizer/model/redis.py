@@ -1,0 +1,157 @@
+"""A Redis or Valkey server as a host has it: what it said of itself, and how it is reached.
+
+Source: INFO, CONFIG GET and CONFIG SET of the Redis documentation (commands), redis.conf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optimizer.model.observation import ConfigLine
+
+# Parameters that a client may ask for and that hold a secret; they are never read.
+SECRETS = frozenset(
+    {"requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"}
+)
+
+# What is read of INFO: enough for sizing, for what is at stake and for the health checks.
+INFO_FIELDS = (
+    "redis_version",
+    "valkey_version",
+    "redis_mode",
+    "process_id",
+    "config_file",
+    "uptime_in_seconds",
+    "connected_clients",
+    "maxclients",
+    "blocked_clients",
+    "used_memory",
+    "used_memory_rss",
+    "used_memory_peak",
+    "maxmemory",
+    "maxmemory_policy",
+    "mem_fragmentation_ratio",
+    "mem_fragmentation_bytes",
+    "allocator_frag_ratio",
+    "loading",
+    "rdb_changes_since_last_save",
+    "rdb_bgsave_in_progress",
+    "rdb_last_save_time",
+    "rdb_last_bgsave_status",
+    "rdb_last_bgsave_time_sec",
+    "aof_enabled",
+    "aof_rewrite_in_progress",
+    "aof_last_bgrewrite_status",
+    "aof_last_write_status",
+    "total_commands_processed",
+    "instantaneous_ops_per_sec",
+    "rejected_connections",
+    "evicted_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+    "latest_fork_usec",
+    "role",
+    "connected_slaves",
+    "master_link_status",
+    "master_last_io_seconds_ago",
+    "master_repl_offset",
+    "slave_repl_offset",
+    "min_replica_lag",
+)
+
+
+@dataclass(frozen=True)
+class RedisLogin:
+    """How to log in to the servers of a host; the password is never printed.
+
+    user: ACL user, empty for the default one.
+    """
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class RedisInstance:
+    """One server, running or not.
+
+    name: what stands in brackets behind a tunable: its TCP port or the path of its socket.
+    address: where the host's own client reaches it, `127.0.0.1:6379` or a socket's path;
+        empty where nothing answers.
+    problem: why it could not be asked; empty when it answered.
+    unit: systemd unit that runs it; empty without one.
+    config_file: the file it was started with; empty for none.
+    include: file of ours that the configuration includes at its end, whether there or not.
+    config: parameter -> text as CONFIG GET prints it, of those asked for that it has.
+    fixed: parameters that this server refuses to change while it runs.
+    unable: parameter -> why this build cannot do it.
+    info: fields of INFO. keys, expiring: all keys, and those that have an expiry.
+    lines: what the configuration files set, in the order in which they are read.
+    arguments: what the command line sets after all files.
+    open_files: soft limit of open files of the process.
+    is_open: whether it answers without a login.
+    latency: what LATENCY DOCTOR said; slow: length of the slow log. Only for `doctor`.
+    can_change: whether the host has a client through which it can be changed.
+    """
+
+    name: str
+    address: str = ""
+    problem: str = ""
+    unit: str = ""
+    config_file: str = ""
+    include: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    unable: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, str] = field(default_factory=dict)
+    keys: int = 0
+    expiring: int = 0
+    lines: tuple[ConfigLine, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    open_files: int | None = None
+    is_open: bool = False
+    latency: str = ""
+    slow: int | None = None
+    can_change: bool = True
+
+    @property
+    def answers(self) -> bool:
+        """Whether the server could be asked."""
+        return not self.problem
+
+    @property
+    def version(self) -> str:
+        """`Redis 7.0.15` or `Valkey 8.1.1`."""
+        if "valkey_version" in self.info:
+            return f"Valkey {self.info['valkey_version']}"
+        return f"Redis {self.info.get('redis_version', '')}".strip()
+
+    @property
+    def role(self) -> str:
+        """primary, replica or sentinel; empty when it did not answer."""
+        if self.info.get("redis_mode") == "sentinel":
+            return "sentinel"
+        return {"master": "primary", "slave": "replica"}.get(self.info.get("role", ""), "")
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is a node of a Redis cluster."""
+        return self.info.get("redis_mode") == "cluster"
+
+    @property
+    def used_memory(self) -> int:
+        """Bytes that its data and buffers take."""
+        return self.number("used_memory")
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether a restart brings the keys back: an append-only file, or save points."""
+        return self.config.get("appendonly") == "yes" or bool(self.config.get("save"))
+
+    def number(self, name: str) -> int:
+        """Return a whole number of INFO, 0 where it is not there."""
+        try:
+            return int(self.info.get(name, "0"))
+        except ValueError:
+            return 0
