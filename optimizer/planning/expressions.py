@@ -27,7 +27,7 @@ MAX_DEPTH = 20
 MAX_RESULT = 2**64 - 1
 
 # The facts that count bytes; all others are plain numbers.
-_SIZE_FACTS = frozenset({"ram"})
+_SIZE_FACTS = frozenset({"ram", "slice"})
 
 _TOKEN = re.compile(
     r"[ \t]*"

@@ -34,7 +34,7 @@ class World:
     asked: list[str] = field(default_factory=list)
     opened: tuple[Any, ...] = ()
     request: ProfileRequest | None = None
-    allowed: frozenset[Effect] = frozenset()
+    allowed: frozenset[Permission] = frozenset()
     options: ApplyOptions | None = None
 
     def open_fleet(self, *where: Any) -> str:
@@ -42,7 +42,7 @@ class World:
         return "fleet"
 
     def make_plan(
-        self, fleet: str, request: ProfileRequest, allow: frozenset[Effect], progress: Any
+        self, fleet: str, request: ProfileRequest, allow: frozenset[Permission], progress: Any
     ) -> Plan:
         assert fleet == "fleet"
         self.asked.append("plan")
