@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optimizer.model.redis import RedisInstance
 
 
 class ValueState(StrEnum):
@@ -17,7 +21,9 @@ class ValueState(StrEnum):
 
 @dataclass(frozen=True)
 class LiveValue:
-    """One file of /proc or /sys, its canonical text, and whether it can be written.
+    """One value in force, its canonical text, and whether it can be written.
+
+    path: a file of /proc or /sys, or `redis:ADDRESS/PARAMETER`.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
     """
@@ -155,6 +161,8 @@ class Observation:
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
     pending: the change that waits for its confirmation, empty when there is none.
+    redis: every Redis and Valkey server, where a probe was asked for them.
+    services: what else of redis, postgresql and node runs on the host.
     """
 
     facts: Facts
@@ -174,3 +182,5 @@ class Observation:
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
     pending: str = ""
+    redis: tuple[RedisInstance, ...] = ()
+    services: frozenset[str] = frozenset()

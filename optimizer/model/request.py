@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,8 @@ class ProbeRequest:
     values: path patterns below /proc and /sys. files: paths of files of ours.
     modules: `name:KERNEL_CONFIG_OPTION`. units: systemd units. properties: of units.
     names: users and groups whose existence matters.
+    redis: parameters of Redis servers; asking for any finds the servers of the host.
+    redis_health: also what health checks of them need.
     """
 
     values: frozenset[str] = frozenset()
@@ -21,15 +24,17 @@ class ProbeRequest:
     units: frozenset[str] = frozenset()
     properties: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
+    redis: frozenset[str] = frozenset()
+    redis_health: bool = False
     snapshots: bool = False
 
 
 def join(requests: Iterable[ProbeRequest]) -> ProbeRequest:
     """Return the request that reads everything the given ones read."""
     requests = tuple(requests)
-    sets = {
-        field.name: frozenset().union(*(getattr(one, field.name) for one in requests))
-        for field in fields(ProbeRequest)
-        if field.name != "snapshots"
-    }
-    return ProbeRequest(**sets, snapshots=any(one.snapshots for one in requests))
+    joined: dict[str, Any] = {}
+    for field in fields(ProbeRequest):
+        parts = [getattr(one, field.name) for one in requests]
+        is_set = isinstance(field.default, frozenset)
+        joined[field.name] = frozenset().union(*parts) if is_set else any(parts)
+    return ProbeRequest(**joined)
