@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optimizer.model.observation import ConfigLine
+from optimizer.model.observation import ConfigLine, LinedFile
 
 # Parameters that a client may ask for and that hold a secret; they are never read.
 SECRETS = frozenset(
     {"requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"}
 )
+
+# The canonical text of no save points, as redis.conf has it.
+NO_SAVE = '""'
 
 # What is read of INFO: enough for sizing, for what is at stake and for the health checks.
 INFO_FIELDS = (
@@ -58,7 +61,15 @@ INFO_FIELDS = (
     "master_repl_offset",
     "slave_repl_offset",
     "min_replica_lag",
+    "mem_not_counted_for_evict",
+    "master_sync_in_progress",
+    "master_link_down_since_seconds",
 )
+
+
+def parameter_path(address: str, parameter: str) -> str:
+    """Return what a parameter of the server at an address is called among the values of a host."""
+    return f"redis:{address}/{parameter}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class RedisInstance:
     problem: why it could not be asked; empty when it answered.
     unit: systemd unit that runs it; empty without one.
     config_file: the file it was started with; empty for none.
+    config_state: that file, and whether our line is in it; None where it is no plain file.
     include: file of ours that the configuration includes at its end, whether there or not.
     config: parameter -> text as CONFIG GET prints it, of those asked for that it has.
     fixed: parameters that this server refuses to change while it runs.
@@ -100,6 +112,7 @@ class RedisInstance:
     problem: str = ""
     unit: str = ""
     config_file: str = ""
+    config_state: LinedFile | None = None
     include: str = ""
     config: Mapping[str, str] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
@@ -114,6 +127,11 @@ class RedisInstance:
     latency: str = ""
     slow: int | None = None
     can_change: bool = True
+
+    @property
+    def include_line(self) -> str:
+        """The last line of the configuration file that has the server read our file."""
+        return f"include {self.include}"
 
     @property
     def answers(self) -> bool:
@@ -147,7 +165,7 @@ class RedisInstance:
     @property
     def is_persistent(self) -> bool:
         """Whether a restart brings the keys back: an append-only file, or save points."""
-        return self.config.get("appendonly") == "yes" or bool(self.config.get("save"))
+        return self.config.get("appendonly") == "yes" or self.config.get("save", NO_SAVE) != NO_SAVE
 
     def number(self, name: str) -> int:
         """Return a whole number of INFO, 0 where it is not there."""
