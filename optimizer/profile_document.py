@@ -112,6 +112,16 @@ class Document(BaseModel):
     summary: _Prose = ""
     extends: Annotated[list[_Name], BeforeValidator(_listed)] = []
     settings: Annotated[dict[str, Any], BeforeValidator(_mapped), Field(alias="set")] = {}
+    health: Annotated[dict[str, Any], BeforeValidator(_mapped)] = {}
+
+
+class Levels(BaseModel):
+    """The shape of the threshold of a health check; what is left out keeps its default."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    warning: str | None = None
+    critical: str | None = None
 
 
 class Alternative(BaseModel):
@@ -216,6 +226,8 @@ def _in_words(shape: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
             return f"{name!r} is not known here", did_you_mean(name, fields)
         case "string_type":
             return f"{name} has to be a text, not a list or mapping", ""
+        case "model_type" if shape is Levels:
+            return "this has to be a mapping such as {warning: 90, critical: 50}", ""
         case "model_type" if not name:
             return "this has to be a value, or a mapping such as {at_least: 5}", ""
         case "dict_type":

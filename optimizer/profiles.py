@@ -22,13 +22,14 @@ from optimizer.model.errors import (
     UsageError,
 )
 from optimizer.model.nearest import did_you_mean
-from optimizer.model.profile import Constraint, Profile, Setting, Wanted
+from optimizer.model.profile import Constraint, Profile, Setting, Threshold, Wanted
 from optimizer.model.tunable import Tunable
 from optimizer.model.values import plain
 from optimizer.planning import conditions, expressions
 from optimizer.profile_document import (
     Alternative,
     Document,
+    Levels,
     Location,
     Report,
     Source,
@@ -37,6 +38,7 @@ from optimizer.profile_document import (
     raise_first,
     read,
 )
+from optimizer.scoring.thresholds import read_threshold
 
 _SUFFIX = ".yaml"
 _UNTOUCHED = "untouched"
@@ -175,9 +177,12 @@ class _Loader:
             return None
         document, source = written
         settings: dict[str, Setting] = {}
+        health: dict[str, Threshold] = {}
         for parent in self._parents(document, source, path, (*trail, path.stem)):
             settings.update(parent.settings)
+            health.update(parent.health)
         settings.update(self._own(document, source))
+        health.update(self._health(document, source))
         return _sealed(
             Profile(
                 name=document.name,
@@ -185,6 +190,7 @@ class _Loader:
                 summary=document.summary,
                 extends=tuple(document.extends),
                 settings=settings,
+                health=health,
             )
         )
 
@@ -213,6 +219,17 @@ class _Loader:
             setting = _setting(name, written, source, self.report)
             if setting is not None:
                 yield setting.tunable.id, setting
+
+    def _health(self, document: Document, source: Source) -> Iterator[tuple[str, Threshold]]:
+        for name, written in document.health.items():
+            location = ("health", name)
+            levels = check(Levels, written, source, location, self.report)
+            if levels is None:
+                continue
+            try:
+                yield name, read_threshold(name, levels.warning, levels.critical)
+            except InvalidValue as error:
+                self.report(source.error(f"{name}: {error}", *location, hint=error.hint))
 
 
 def _setting(name: str, written: object, source: Source, report: Report) -> Setting | None:

@@ -46,8 +46,22 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """Where a health check becomes a warning, and where it is critical; None: never.
+
+    Both are in the unit of the check, which also says whether low or high numbers are bad.
+    """
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
-    """A validated profile with everything it extends merged in."""
+    """A validated profile with everything it extends merged in.
+
+    health: name of a health check -> its threshold, where it is not the usual one.
+    """
 
     name: str
     version: int
@@ -55,3 +69,4 @@ class Profile:
     extends: tuple[str, ...]
     settings: Mapping[str, Setting]
     digest: str = ""
+    health: Mapping[str, Threshold] = field(default_factory=dict)

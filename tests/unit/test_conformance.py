@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from optimizer.model.reading import Reading
 from optimizer.model.tunable import Effect
 from optimizer.planning.comparing import Status, Verdict
-from optimizer.scoring import conformance, health
-from tests.unit.factories import FACTS, tunable
+from optimizer.scoring import conformance
+from tests.unit.factories import tunable
 
 COUNTED = (Status.MATCH, Status.DRIFT, Status.PENDING)
 EFFECTS = (Effect.LIVE, Effect.RESTART, Effect.REBOOT)
@@ -166,32 +166,3 @@ def test_a_score_has_a_name(points: float | None, status: str) -> None:
 )
 def test_bad_health_lowers_the_status(status: str, checks: list[str], lowered: str) -> None:
     assert conformance.lowered_by_health(status, checks) == lowered
-
-
-@pytest.mark.parametrize(
-    ("available", "status"),
-    [(30, "optimal"), (29, "good"), (15, "good"), (14, "warning"), (8, "warning"), (7, "critical")],
-)
-def test_memory_that_is_left_is_judged(available: int, status: str) -> None:
-    facts = replace(FACTS, ram=100, ram_available=available, init="sysvinit")
-    [check] = health.system_health(facts)
-    assert (check.name, check.status, check.value) == ("memory available", status, f"{available} %")
-    assert bool(check.recommendation) is (status in ("warning", "critical"))
-
-
-@pytest.mark.parametrize(
-    ("percent", "status"),
-    [(0.0, "optimal"), (1.0, "optimal"), (1.1, "good"), (5.1, "warning"), (20.1, "critical")],
-)
-def test_waiting_for_memory_is_judged(percent: float, status: str) -> None:
-    facts = replace(FACTS, memory_pressure=percent, init="sysvinit")
-    [check] = health.system_health(facts)
-    assert (check.name, check.status) == ("memory pressure", status)
-
-
-def test_a_failed_unit_is_a_warning_with_advice() -> None:
-    [good] = health.system_health(FACTS)
-    assert (good.status, good.value) == ("optimal", "none")
-    [bad] = health.system_health(replace(FACTS, failed_units=("a.service", "b.service")))
-    assert (bad.status, bad.value) == ("warning", "a.service, b.service")
-    assert bad.recommendation == "systemctl status a.service"
