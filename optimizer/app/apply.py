@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from optimizer.app.guarded import GuardedHost, take_applied, take_cancelled, take_confirmed
+from optimizer.app.probing import logins_of_each
 from optimizer.app.recording import recorded
 from optimizer.app.requests import SILENCE, ApplyOptions, Progress
 from optimizer.host.wire import apply_program, cancel_program, confirm_program, encode_manifest
@@ -31,11 +33,13 @@ def apply(
     """Carry a plan out on all its hosts: two remote commands each, and no more."""
     started = datetime.now(UTC)
     run = runs.new_id(started)
-    known = {target.name for target in fleet.targets()}
+    known = logins_of_each(fleet)
     allow = options.allow | set(plan.allow)
     outcomes = {host.name: _untouched(host, known) for host in plan.hosts}
     work = {
-        host.name: _prepared(host, plan, run, started, options, allow)
+        host.name: replace(
+            _prepared(host, plan, run, started, options, allow), logins=known[host.name]
+        )
         for host in plan.hosts
         if host.state == "planned" and host.steps and host.name in known
     }
@@ -102,16 +106,18 @@ def _is_allowed(step: Step, allow: frozenset[Permission]) -> bool:
 def _carry_out(
     fleet: Fleet, work: Mapping[str, GuardedHost], options: ApplyOptions, progress: Progress
 ) -> None:
-    deadline = time.monotonic() + options.confirm_timeout
+    patience = max((_patience(host) for host in work.values()), default=0)
+    deadline = time.monotonic() + options.confirm_timeout + patience
     progress.phase("applying", len(work))
     programs = {
-        name: apply_program(host.snapshot, options.confirm_timeout) for name, host in work.items()
+        name: apply_program(host.snapshot, options.confirm_timeout, host.logins)
+        for name, host in work.items()
     }
-    for name, reply in fleet.run(programs, _COMMAND_TIMEOUT).items():
+    for name, reply in fleet.run(programs, _COMMAND_TIMEOUT + patience).items():
         take_applied(work[name], reply)
         progress.host(name, work[name].state)
     lost = {name: host for name, host in work.items() if host.state == "lost"}
-    _settle(fleet, lost, deadline, lambda host: cancel_program(host.snapshot.run), take_cancelled)
+    _settle(fleet, lost, deadline, _cancellation, take_cancelled)
     if not options.confirm:
         return
     waiting = {name: host for name, host in work.items() if host.state == "waiting"}
@@ -121,8 +127,18 @@ def _carry_out(
         progress.host(name, host.state)
 
 
+def _patience(host: GuardedHost) -> int:
+    """Seconds that single writes may take on a host, besides what every change takes."""
+    return sum(step.patience for step in host.snapshot.steps if isinstance(step, ValueStep))
+
+
 def _confirmation(host: GuardedHost) -> str:
-    return confirm_program(host.snapshot.run, _request(host.snapshot.steps), host.id)
+    request = _request(host.snapshot.steps)
+    return confirm_program(host.snapshot.run, request, host.id, host.logins)
+
+
+def _cancellation(host: GuardedHost) -> str:
+    return cancel_program(host.snapshot.run, host.logins)
 
 
 def _request(steps: Iterable[Step]) -> ProbeRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimizer.app.guarded import answers_of
 from optimizer.app.outcomes import notes_of, problems_of, verdict_of
+from optimizer.app.probing import logins_of_each
 from optimizer.app.requests import SILENCE, Progress
 from optimizer.host.wire import Answer, confirm_program
 from optimizer.model.fleet import Fleet, Reply
@@ -21,8 +22,11 @@ def confirm(fleet: Fleet, run: str | None, progress: Progress = SILENCE) -> Appl
     """Confirm the run named, or whichever waits; one remote command per host."""
     names = [target.name for target in fleet.targets()]
     progress.phase("confirming", len(names))
-    program = confirm_program(run or "", ProbeRequest())
-    replies = fleet.run(dict.fromkeys(names, program), _TIMEOUT)
+    programs = {
+        name: confirm_program(run or "", ProbeRequest(), logins=logins)
+        for name, logins in logins_of_each(fleet).items()
+    }
+    replies = fleet.run(programs, _TIMEOUT)
     outcomes = []
     for name, reply in replies.items():
         outcomes.append(_outcome(name, reply, fleet.commands(name)))

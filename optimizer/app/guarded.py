@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from optimizer.app.outcomes import notes_of, problems_of, verdict_of
 from optimizer.app.probing import Failure, read_observation
-from optimizer.host.wire import Answer, parse_answer
+from optimizer.host.wire import Answer, Logins, parse_answer
 from optimizer.model.fleet import Reply
 from optimizer.model.observation import Observation
 from optimizer.model.plan import HostPlan
@@ -27,6 +27,7 @@ class GuardedHost:
     plan: HostPlan
     snapshot: Snapshot
     id: str = ""
+    logins: Logins = field(default_factory=dict)
     state: str = "waiting"
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -32,14 +32,16 @@ def problems_of(answers: Sequence[Answer]) -> tuple[Problem, ...]:
 
 
 _WORDS = {
-    "write": "the kernel refused the value",
-    "read-back": "the kernel took another value",
+    "write": "the value was refused",
+    "read-back": "another value was taken",
     "collateral": "changed as well, which the plan did not say",
     "held": "did not keep its value",
     "module": "the kernel module could not be loaded",
     "unit": "the service failed after the change",
     "file": "the file could not be written",
     "link": "the link could not be made",
+    "line": "the line could not be written",
+    "move": "the file could not be set aside",
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",
     "restart-timer": "the timer could not be restarted",

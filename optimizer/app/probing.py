@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optimizer.app.requests import Progress
 from optimizer.host.observed import observe
-from optimizer.host.wire import GarbledAnswer, parse_answer, probe_program
+from optimizer.host.wire import GarbledAnswer, Logins, parse_answer, probe_program
 from optimizer.model.fleet import Fleet, Reply
 from optimizer.model.observation import Observation
 from optimizer.model.request import ProbeRequest
@@ -30,13 +30,19 @@ def probe(
 ) -> dict[str, Observation | Failure]:
     """Probe hosts, one remote command each; name -> what was seen or why nothing was."""
     progress.phase("reading", len(requests))
-    programs = {name: probe_program(request) for name, request in requests.items()}
+    logins = logins_of_each(fleet)
+    programs = {name: probe_program(request, logins[name]) for name, request in requests.items()}
     replies = fleet.run(programs, PROBE_TIMEOUT)
     seen: dict[str, Observation | Failure] = {}
     for name, reply in replies.items():
         seen[name] = read_observation(name, reply)
         progress.host(name, "read" if isinstance(seen[name], Observation) else "not read")
     return seen
+
+
+def logins_of_each(fleet: Fleet) -> dict[str, Logins]:
+    """Return how to log in to the servers on each host."""
+    return {target.name: target.logins for target in fleet.targets()}
 
 
 def read_observation(name: str, reply: Reply) -> Observation | Failure:

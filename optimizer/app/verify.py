@@ -12,7 +12,7 @@ from optimizer.model.observation import Observation
 from optimizer.model.plan import ProfileRef, Skipped
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
-from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep
+from optimizer.model.transaction import FileStep, LineStep, LinkStep, Step, ValueStep
 from optimizer.modules.examination import examine
 from optimizer.modules.notes import notes_for
 from optimizer.planning.comparing import Status, Verdict
@@ -103,6 +103,10 @@ def _step_drift(step: Step, seen: Observation) -> list[Drift]:
             state = seen.files.get(path)
             found = f"{state.sha256[:12]} {state.mode} {state.owner}" if state else None
             wanted = f"{after.sha256[:12]} {after.mode} {after.owner}" if after else None
+        case LineStep(path=path, line=line, is_present=is_present):
+            lined = seen.lined.get(path)
+            found = line if lined and lined.has_line else None
+            wanted = line if is_present else None
         case LinkStep(path=path, after=target):
             found, wanted = seen.links.get(path), target
         case _:

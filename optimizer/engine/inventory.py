@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optimizer.engine.logins import logins_of
 from optimizer.model.errors import InventoryError
 from optimizer.model.fleet import Target
 
@@ -95,8 +96,12 @@ def limited(state: State, patterns: Sequence[str]) -> list[Host]:
 
 def target_of(host: Host) -> Target:
     """Read the optimizer's data of one host. InventoryError: it has the wrong shape."""
+    keys = ("redis_user", "redis_password", "redis_url")
+    logins = logins_of(host.name, {key: host.data.get(key) for key in keys})
     return Target(
         name=host.name,
+        logins=logins.by_server,
+        redis_urls=logins.by_url,
         profile=str(host.data.get("optimizer_profile", "") or ""),
         overrides={key: _flow(value) for key, value in _mapping(host, "optimizer_set").items()},
         pins={key: str(value or "") for key, value in _mapping(host, "optimizer_pin").items()},

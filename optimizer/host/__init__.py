@@ -7,12 +7,12 @@ from importlib.resources import files
 
 # Which files make up each program; the host needs nothing but a POSIX shell to run it.
 _PARTS = {
-    "probe": ("common", "journal", "probe"),
-    "apply": ("common", "journal", "restore", "apply"),
-    "confirm": ("common", "journal", "restore", "confirm"),
-    "cancel": ("common", "journal", "restore", "cancel"),
+    "probe": ("common", "redis", "journal", "redis_probe", "probe"),
+    "apply": ("common", "redis", "journal", "restore", "apply"),
+    "confirm": ("common", "redis", "journal", "restore", "confirm"),
+    "cancel": ("common", "redis", "journal", "restore", "cancel"),
     "take": ("common", "journal", "take"),
-    "restore": ("common", "journal", "restore", "restore_main"),
+    "restore": ("common", "redis", "journal", "restore", "restore_main"),
 }
 
 

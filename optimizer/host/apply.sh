@@ -61,11 +61,12 @@ free_space() {
 # Every before-value of the plan has to be what is here now.
 compare() {
     stale=
-    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
         case $step in
         value) read_value "$second" || :; was=$third; name=$first; where=$second ;;
         file) describe_file "$first"; was=$second; name=-; where=$first ;;
         link) describe_link "$first"; was=$second; name=-; where=$first ;;
+        line) describe_file "$first"; was=$third; name=-; where=$first ;;
         *) continue ;;
         esac
         [ "$REPLY" = "$was" ] && continue
@@ -118,11 +119,19 @@ find_blob() {
     return 1
 }
 
-# All kernel parameters at once, without those that change by themselves.
+# All kernel parameters at once, and all of the servers that are changed, without those that
+# change by themselves.
 sweep() {
+    redis_sweep "$JOURNAL/manifest" >"$1.redis"
     grep -rs '' /proc/sys/fs /proc/sys/kernel /proc/sys/net /proc/sys/vm 2>/dev/null |
         grep -Ev '^/proc/sys/(kernel/(random/|ns_last_pid|pty/nr|perf_|sched_domain|hostname)|fs/(dentry-state|file-nr|inode-|aio-nr|quota/|binfmt_misc/)|net/netfilter/nf_conntrack_count|net/ipv4/tcp_available_congestion_control)' |
-        sort >"$1"
+        sort - "$1.redis" >"$1"
+    rm -f "$1.redis"
+}
+
+# Seconds that some of the writes may take, and the safety timer has to grant on top.
+patience_of_all() {
+    awk -F '\t' '$1 == "value" { seconds += $8 } END { print seconds + 0 }' "$JOURNAL/manifest"
 }
 
 load_modules() {
@@ -135,9 +144,11 @@ load_modules() {
 # Nothing is read in between: before Linux 6.8 reading one switch of the watchdog, while the
 # common one is off, also turned it off.
 write_values() {
-    while IFS=$TAB read -r step tunable path before after write restore; do
+    while IFS=$TAB read -r step tunable path before after write restore patience; do
         [ "$step" = value ] && [ "$write" = set ] || continue
         emit intent "$path" >>"$JOURNAL/progress"
+        PATIENCE=$patience
+        note_made "$path" "$after"
         if ! write_value "$path" "$after"; then
             problem write "$tunable" "$path" "$after" "$ERROR"
             return 1
@@ -145,9 +156,16 @@ write_values() {
     done <"$JOURNAL/manifest"
 }
 
+# An append-only file that a server begins now goes with the change, should that be undone.
+note_made() {
+    case $1=$2 in redis:*/appendonly=yes) ;; *) return ;; esac
+    redis_aof_path "$1"
+    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit made "$REPLY" >>"$JOURNAL/progress"
+}
+
 # Values that a later write reset are written once more; then all are read back.
 read_back() {
-    while IFS=$TAB read -r step tunable path before after write restore; do
+    while IFS=$TAB read -r step tunable path before after write restore patience; do
         [ "$step" = value ] || continue
         read_value "$path" || :
         if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
@@ -170,8 +188,13 @@ read_back() {
 find_collateral() {
     sweep "$JOURNAL/after"
     awk -F '\t' '
-        FILENAME == manifest { if ($1 == "value") planned[$3] = 1; next }
-        { cut = index($0, ":"); path = substr($0, 1, cut - 1); text = substr($0, cut + 1) }
+        FILENAME == manifest {
+            # A class of a parameter is planned by itself, and swept with the others.
+            if ($3 ~ /^redis:/) sub(/\.[a-z]+$/, "", $3)
+            if ($1 == "value") planned[$3] = 1
+            next
+        }
+        { cut = /^redis:/ ? index($0, "\t") : index($0, ":"); path = substr($0, 1, cut - 1); text = substr($0, cut + 1) }
         # Some awks have the element there as soon as it is assigned to, so it is asked for first.
         FILENAME == before { if (path in seen) text = seen[path] "\n" text; seen[path] = text; next }
         { if (path in now) text = now[path] "\n" text; now[path] = text }
@@ -208,7 +231,7 @@ apply_main() {
     keep_files
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
-    arm "$TIMEOUT" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
+    arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
     sweep "$JOURNAL/before"
     load_modules
     [ -n "$PROBLEMS" ] || write_values

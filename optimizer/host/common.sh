@@ -29,11 +29,13 @@ squeeze() {
     set +f
 }
 
-# Read the canonical text of the kernel value at $1 into REPLY.
+# Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
+# of a server (redis:…).
 # 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
 read_value() {
+    case $1 in redis:*) redis_read "$1"; return ;; esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
     squeeze "${REPLY%%"$NEWLINE"*}"
@@ -49,8 +51,10 @@ read_value() {
     return 0
 }
 
-# Write the text $2 to the kernel value at $1; on failure the kernel's words are in ERROR.
+# Write the text $2 to the value at $1; on failure the words of the kernel, or of the server,
+# are in ERROR.
 write_value() {
+    case $1 in redis:*) redis_write "$1" "$2"; return ;; esac
     text=$2
     [ "$text" = @empty ] && text=
     ERROR=$({ printf '%s\n' "$text" >"$1"; } 2>&1) && return 0

@@ -8,7 +8,7 @@ fail_back() {
 }
 
 held() {
-    while IFS=$TAB read -r step tunable path before after write restore; do
+    while IFS=$TAB read -r step tunable path before after write restore patience; do
         [ "$step" = value ] && [ "$write" != hold ] || continue
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
@@ -28,7 +28,7 @@ services_answer() {
 }
 
 write_files() {
-    while IFS=$TAB read -r step path before after; do
+    while IFS=$TAB read -r step path before after original size line; do
         case $step in
         module) [ "$before" = loaded ] || unload_module "$path" ;;
         directory)
@@ -45,6 +45,14 @@ write_files() {
             describe_file "$path"
             [ "$REPLY" = "$after" ] || { emit problem file - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }
             ;;
+        line)
+            put_line "$path" "$before" "$original" "$size" "$line"
+            case $before in
+            present) [ "$(tail -n 1 "$path")" = "$line" ] ;;
+            *) ! grep -qxF -- "$line" "$path" ;;
+            esac || { emit problem line - "$path" "$before" "${ERROR:-}"; return 1; }
+            ;;
+        move) set_aside "$path" "$before" || return 1 ;;
         link)
             put_link "$path" "$after"
             describe_link "$path"
@@ -52,6 +60,13 @@ write_files() {
             ;;
         esac
     done <"$JOURNAL/manifest"
+}
+
+set_aside() {
+    [ -e "$1" ] || return 0
+    if [ -e "$2" ]; then said='is there already'; else said=$(mv "$1" "$2" 2>&1) && flush "${1%/*}" && return 0; fi
+    emit problem move - "$1" "$2" "$said"
+    return 1
 }
 
 make_count() {

@@ -4,7 +4,7 @@
 #   $JOURNAL/manifest   header and steps, tab-separated; its SHA-256 is the snapshot's id
 #   $JOURNAL/files/     bytes of the files before and after, named by SHA-256
 #   $JOURNAL/restore    the program that puts everything back, complete in itself
-#   $JOURNAL/progress   what was written so far: intent, wrote, collateral, restarted
+#   $JOURNAL/progress   what was written so far: intent, wrote, made, collateral, restarted
 #   $JOURNAL/busy/pid   the process that works on the journal now
 
 TWIN=/etc/systemd/system/optimizer-restore.service
@@ -68,6 +68,7 @@ header() {
 # Arm the restore: after $1 seconds by a timer, and at the next boot by a unit of ours.
 arm() {
     armed=
+    keep_logins || return 1
     if runs_systemd; then
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
@@ -114,6 +115,7 @@ write_twin() {
 # Take the safety timer and its twin at boot away. $1: where the journal is now.
 disarm() {
     run=$(header "$1" run)
+    forget_logins
     if [ -e "$TWIN" ]; then
         rm -f "$TWIN_LINK" "$TWIN"
         [ ! -e "$1/made-wants" ] || rmdir "${TWIN_LINK%/*}" 2>/dev/null

@@ -6,12 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from optimizer.host.redis_observed import parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
 from optimizer.model.observation import (
     ConfigLine,
     Disk,
     Facts,
     FileState,
+    LinedFile,
     LiveValue,
     Observation,
     Unit,
@@ -33,9 +35,13 @@ def observe(answers: Sequence[Answer], host: str) -> Observation:
 
 
 def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
+    servers = redis_instances(by_word)
     return Observation(
         facts=_facts(by_word),
-        values={fields[0]: _value(fields) for fields in by_word["value"]},
+        values={
+            **{fields[0]: _value(fields) for fields in by_word["value"]},
+            **{value.path: value for server in servers for value in parameters(server)},
+        },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
         links={path: target for path, target in by_word["link"]},
@@ -51,6 +57,9 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=" ".join(by_word["pending"][0]) if by_word["pending"] else "",
+        lined={fields[0]: _lined(fields) for fields in by_word["lined"]},
+        redis=servers,
+        services=frozenset(fields[0] for fields in by_word["service"]),
     )
 
 
@@ -64,6 +73,12 @@ def _file(fields: tuple[str, ...]) -> FileState:
     _, described, content = fields
     sha256, mode, owner = described.split(" ")
     return FileState(bytes.fromhex(content), mode, owner, sha256)
+
+
+def _lined(fields: tuple[str, ...]) -> LinedFile:
+    _, described, size, has_line = fields
+    sha256, mode, owner = described.split(" ")
+    return LinedFile(sha256, mode, owner, int(size), has_line == "yes")
 
 
 def _config(rows: list[tuple[str, ...]]) -> dict[str, tuple[ConfigLine, ...]]:

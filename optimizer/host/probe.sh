@@ -73,7 +73,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^redis:/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -202,14 +202,21 @@ probe_names() {
 
 # Other tools that set the same things.
 probe_authorities() {
+    services=
     for comm in /proc/[0-9]*/comm; do
         { IFS= read -r name <"$comm"; } 2>/dev/null || continue
+        case $name in
+        redis-server | valkey-server) services="$services redis" ;;
+        postgres | postmaster) services="$services postgresql" ;;
+        node | nodejs) services="$services node" ;;
+        esac
         case $name in
         tuned | irqbalance | saptune | bpftune | tlp | power-profiles-* | ksmtuned | auto-cpufreq) ;;
         *) continue ;;
         esac
         emit authority "$name" running
     done
+    for name in $(printf '%s\n' "$services" | tr ' ' '\n' | sort -u); do emit service "$name"; done
     if [ -s /etc/tuned/active_profile ]; then
         IFS= read -r REPLY </etc/tuned/active_profile || :
         emit authority tuned-profile "$REPLY"
@@ -235,6 +242,23 @@ probe_snapshots() {
         [ ! -e "$snapshot/undone" ] || emit undone "${snapshot##*/}"
         awk -v id="${snapshot##*/}" '{ print "snapshot\t" id "\t" $0 }' "$snapshot/manifest"
     done
+}
+
+# Files of others that a change put a line into; their bytes stay here.
+probe_lines() {
+    for snapshot in "$SNAPSHOTS"/*; do
+        [ "$WITH_SNAPSHOTS" = yes ] && [ -e "$snapshot/manifest" ] || continue
+        awk -F '\t' '$1 == "line" { print $2 "\t" $7 }' "$snapshot/manifest"
+    done | sort -u | while IFS=$TAB read -r path line; do emit_lined "$path" "$line"; done
+}
+
+emit_lined() {
+    describe_file "$1"
+    case $REPLY in @*) return ;; esac
+    described=$REPLY
+    has_line=no
+    if grep -qxF -- "$2" "$1"; then has_line=yes; fi
+    emit lined "$1" "$described" "$(stat -c %s "$1")" "$has_line"
 }
 
 probe_pending() {
@@ -265,6 +289,9 @@ probe_main() {
     probe_facts
     probe_disks
     probe_values
+    probe_parameters
+    probe_redis
+    probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"
     probe_config

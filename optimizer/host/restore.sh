@@ -6,21 +6,26 @@ restore_from() {
     from=$1
     FAILED=
     FOREIGN=$NEWLINE
+    PATIENCE=120
+    await_servers
     RELOAD=
     : >"$STATE/.reversed" || return 1
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
-    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
         case $step in
         value) restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
         file) restore_file "$first" "$second" "$third" ;;
         link) restore_link "$first" "$second" "$third" ;;
+        line) restore_line "$first" "$second" "$third" "$fourth" "$fifth" "$sixth" ;;
+        move) restore_move "$first" "$second" ;;
         directory) restore_directory "$first" "$second" ;;
         esac
     done <"$STATE/.reversed"
     restore_collateral
     settle
-    while IFS=$TAB read -r step first second third fourth fifth sixth; do
+    remove_made
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
         case $step in
         module) restore_module "$first" "$second" ;;
         action) restore_action "$first" "$second" ;;
@@ -40,10 +45,27 @@ keep_foreign() {
     emit foreign "$1" "$2" "$3" "$4"
 }
 
+# A server that was killed comes back, and reads its data first.
+await_servers() {
+    awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$from/manifest" |
+        sort -u |
+        while IFS= read -r server; do
+            for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+                redis_ask "$server" PING
+                case $SAID in *"Could not connect"* | *LOADING*) sleep 1 ;; *) break ;; esac
+            done
+        done
+}
+
 # tunable path before after restore
 restore_value() {
     read_value "$2" || :
     [ "$REPLY" = "$3" ] && return 0
+    if [ "$REPLY" = @down ]; then
+        FOREIGN=$FOREIGN$2$NEWLINE
+        emit note "$1: the server is down, and starts with what its own files say"
+        return 0
+    fi
     if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
@@ -74,7 +96,7 @@ restore_collateral() {
 settle() {
     for round in 1 2 3; do
         unsettled=
-        while IFS=$TAB read -r step tunable path before after write restore; do
+        while IFS=$TAB read -r step tunable path before after write restore patience; do
             [ "$step" = value ] || continue
             is_foreign "$path" && continue
             read_value "$path" || :
@@ -89,6 +111,14 @@ settle() {
         done <"$from/manifest"
         [ -n "$unsettled" ] || return 0
     done
+}
+
+# What only a change that is being undone made: no bytes of anybody else's are in it.
+remove_made() {
+    [ "${UNDO:-}" = yes ] && [ -r "$from/progress" ] && [ -z "$FAILED" ] || return 0
+    while IFS=$TAB read -r word path rest; do
+        case $word=$path in made=/*/?*) rm -rf "$path" ;; esac
+    done <"$from/progress"
 }
 
 # path before after, each `sha256 mode uid:gid` or @absent
@@ -151,6 +181,58 @@ put_link() {
     fi
 }
 
+# path present|absent before original size line
+restore_line() {
+    rm -f "$1.optimizer-new"
+    if [ "$2" = present ]; then
+        grep -qxF -- "$6" "$1" 2>/dev/null || return 0
+        put_line "$1" absent "$3" "$5" "$6"
+        describe_file "$1"
+        [ "$REPLY" = "$3" ] || keep_foreign "$1" "$3" - "$REPLY"
+        ! grep -qxF -- "$6" "$1" 2>/dev/null && return 0
+    else
+        grep -qxF -- "$6" "$1" 2>/dev/null && return 0
+        put_line "$1" present - 0 "$6"
+        grep -qxF -- "$6" "$1" 2>/dev/null && return 0
+    fi
+    FAILED=yes
+    emit failed - "$1" "$3" "$REPLY" "${ERROR:-}"
+}
+
+# Make $5 the last line of file $1 (present), or take it out (absent): down to the first $4
+# bytes where those are the file $3, else only the line. Owner and mode stay.
+put_line() {
+    new=$1.optimizer-new
+    ERROR=$({ cp -p "$1" "$new" && put_line_into "$@" && flush "$new" && mv -f "$new" "$1"; } 2>&1) || {
+        rm -f "$new"
+        return 1
+    }
+    flush "${1%/*}"
+}
+
+put_line_into() {
+    if [ "$2" = present ]; then
+        [ -z "$(tail -c 1 "$1")" ] || printf '\n' >>"$new"
+        printf '%s\n' "$5" >>"$new"
+        return
+    fi
+    head -c "$4" "$1" >"$new"
+    sha256_of "$new"
+    [ "$REPLY" = "${3%% *}" ] || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
+}
+
+# path, and what it was set aside as
+restore_move() {
+    [ -e "$2" ] || return 0
+    if [ -e "$1" ]; then
+        emit note "$1 is there again; what was set aside stays as $2"
+    else
+        ERROR=$(mv "$2" "$1" 2>&1) && return 0
+        FAILED=yes
+        emit failed - "$1" present @absent "$ERROR"
+    fi
+}
+
 # name, and whether the change loaded or unloaded it
 restore_module() {
     if [ "$2" = loaded ]; then
@@ -203,6 +285,7 @@ restore_action() {
 restore_journal() {
     [ -d "$JOURNAL" ] || { emit result gone; return 0; }
     [ -e "$JOURNAL/manifest" ] || { rm -rf "$JOURNAL"; emit result gone; return 0; }
+    UNDO=yes
     if restore_from "$JOURNAL"; then
         record "$JOURNAL" restored -
         disarm "$JOURNAL"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from optimizer.host import program
 from optimizer.model.errors import OptimizerError
+from optimizer.model.redis import INFO_FIELDS, RedisLogin
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
 from optimizer.model.transaction import (
@@ -16,12 +17,18 @@ from optimizer.model.transaction import (
     DirectoryStep,
     FileRef,
     FileStep,
+    LineStep,
     LinkStep,
     ModuleStep,
+    MoveStep,
     Step,
     ValueStep,
 )
 from optimizer.model.tunable import Permission
+
+# Name of a server (its port, or the path of its socket; empty for all others) -> login.
+Logins = Mapping[str, RedisLogin]
+NO_LOGINS: Logins = {}
 
 ABSENT = "@absent"
 EMPTY = "@empty"
@@ -46,21 +53,33 @@ def _ascii_only(text: str) -> str:
     return f"{{\n{text}\n}} | LC_ALL=C tr -c '\\11\\12\\40-\\176' '?'\n"
 
 
-def probe_program(request: ProbeRequest) -> str:
+def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
     """Return the program that answers a probe request."""
-    variables = assign(
+    variables = _logins(logins) + assign(
         VALUES="\n".join(sorted(request.values)),
         FILES="\n".join(sorted(request.files)),
         MODULES=" ".join(sorted(request.modules)),
         UNITS=" ".join(sorted(request.units)),
         PROPERTIES=",".join(("Id", "LoadState", "ActiveState", *sorted(request.properties))),
         NAMES=" ".join(sorted(request.names)),
+        REDIS=" ".join(sorted(request.redis)),
+        REDIS_INFO=" ".join(INFO_FIELDS),
+        REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",
     )
     return _ascii_only(variables + program("probe"))
 
 
-def apply_program(snapshot: Snapshot, timeout: int) -> str:
+def _logins(logins: Logins) -> str:
+    """Hand the logins of the host's servers over; one line each, `@all` for any server."""
+    lines = [
+        "\t".join((name or "@all", login.user or EMPTY, login.password))
+        for name, login in sorted(logins.items(), reverse=True)
+    ]
+    return assign(REDIS_LOGINS="\n".join(lines))
+
+
+def apply_program(snapshot: Snapshot, timeout: int, logins: Logins = NO_LOGINS) -> str:
     """Return the program that carries a snapshot's steps out, guarded by the safety timer.
 
     timeout: seconds until the host restores itself.
@@ -71,6 +90,7 @@ def apply_program(snapshot: Snapshot, timeout: int) -> str:
         MACHINE=snapshot.machine_id,
         BOOT=snapshot.boot_id,
     )
+    variables += _logins(logins)
     return _ascii_only(variables + _journal_contents(snapshot) + program("apply"))
 
 
@@ -79,19 +99,21 @@ def take_program(snapshot: Snapshot) -> str:
     return _ascii_only(_journal_contents(snapshot) + program("take"))
 
 
-def confirm_program(run: str, request: ProbeRequest, snapshot: str = "") -> str:
+def confirm_program(
+    run: str, request: ProbeRequest, snapshot: str = "", logins: Logins = NO_LOGINS
+) -> str:
     """Return the program that makes a change permanent, and then answers a probe.
 
     run: empty confirms whatever waits. snapshot: id that tells a change that was confirmed
     already from one that was put back.
     """
-    confirm = assign(RUN=run, EXPECTED_ID=snapshot) + program("confirm")
-    return _ascii_only(confirm) + probe_program(request)
+    confirm = _logins(logins) + assign(RUN=run, EXPECTED_ID=snapshot) + program("confirm")
+    return _ascii_only(confirm) + probe_program(request, logins)
 
 
-def cancel_program(run: str) -> str:
+def cancel_program(run: str, logins: Logins = NO_LOGINS) -> str:
     """Return the program that puts an unconfirmed change back at once."""
-    return _ascii_only(assign(RUN=run) + program("cancel"))
+    return _ascii_only(_logins(logins) + assign(RUN=run) + program("cancel"))
 
 
 def _journal_contents(snapshot: Snapshot) -> str:
@@ -144,17 +166,26 @@ def _encode_step(step: Step) -> tuple[str, ...]:
     match step:
         case ValueStep():
             texts = (step.tunable, step.path, step.before, step.after)
-            return ("value", *texts, step.write, step.restore)
+            return ("value", *texts, step.write, step.restore, str(step.patience))
         case FileStep():
             return ("file", step.path, _encode_file(step.before), _encode_file(step.after))
         case LinkStep():
             return ("link", step.path, step.before or ABSENT, step.after or ABSENT)
+        case LineStep():
+            files = (_encode_file(step.before), _encode_file(step.original), str(step.size))
+            return ("line", step.path, _present(step.is_present), *files, step.line)
+        case MoveStep():
+            return ("move", step.path, step.to)
         case DirectoryStep():
-            return ("directory", step.path, "present" if step.is_present else "absent")
+            return ("directory", step.path, _present(step.is_present))
         case ModuleStep():
             return ("module", step.name, "loaded" if step.is_loaded else "unloaded")
         case ActionStep():
             return ("action", step.action, step.argument or "-", ",".join(step.needs) or "-")
+
+
+def _present(is_present: bool) -> str:
+    return "present" if is_present else "absent"
 
 
 def _encode_file(ref: FileRef | None) -> str:
@@ -196,7 +227,7 @@ def _text(word: str) -> str:
 
 
 def _decode_value(words: list[str]) -> Step:
-    tunable, path, before, after, write, restore = words
+    tunable, path, before, after, write, restore, *patience = words
     return ValueStep(
         tunable=tunable,
         path=path,
@@ -204,6 +235,7 @@ def _decode_value(words: list[str]) -> Step:
         after=_text(after),
         write=write,
         restore=restore,
+        patience=int(patience[0]) if patience else 0,
     )
 
 
@@ -213,6 +245,21 @@ def decode_file(text: str) -> FileRef | None:
         return None
     sha256, mode, owner = text.split(" ")
     return FileRef(sha256=sha256, mode=mode, owner=owner)
+
+
+def _decode_line(words: list[str]) -> Step:
+    path, present, before, original, size, line = words
+    ref = decode_file(before)
+    if ref is None:
+        raise ValueError(f"{path} is not there")
+    return LineStep(
+        path=path,
+        line=line,
+        before=ref,
+        is_present=present == "present",
+        original=decode_file(original),
+        size=int(size),
+    )
 
 
 def _decode_link(words: list[str]) -> Step:
@@ -239,6 +286,8 @@ _DECODERS = {
         path=words[0], before=decode_file(words[1]), after=decode_file(words[2])
     ),
     "link": _decode_link,
+    "line": _decode_line,
+    "move": lambda words: MoveStep(path=words[0], to=words[1]),
     "directory": lambda words: DirectoryStep(path=words[0], is_present=words[1] == "present"),
     "module": lambda words: ModuleStep(name=words[0], is_loaded=words[1] == "loaded"),
     "action": _decode_action,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from optimizer.model.redis import RedisLogin
+
 
 @dataclass(frozen=True)
 class Target:
@@ -13,12 +15,17 @@ class Target:
 
     profile, overrides, pins: what inventory data says for this host (`optimizer_profile`,
         `optimizer_set`, `optimizer_pin`); pins map a glob over tunable ids to the reason.
+    logins: how to log in to the Redis servers of the host: port or path of a socket, empty
+        for all others -> login. redis_urls: servers that this controller can reach itself,
+        a URL without its login -> login.
     """
 
     name: str
     profile: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
+    logins: Mapping[str, RedisLogin] = field(default_factory=dict)
+    redis_urls: Mapping[str, RedisLogin] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

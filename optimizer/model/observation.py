@@ -45,6 +45,20 @@ class FileState:
 
 
 @dataclass(frozen=True)
+class LinedFile:
+    """A file that is not ours, without its bytes: `mode` and `owner` as for FileState.
+
+    has_line: whether the line that was asked for is in it.
+    """
+
+    sha256: str
+    mode: str
+    owner: str
+    size: int
+    has_line: bool = False
+
+
+@dataclass(frozen=True)
 class ConfigLine:
     """One line of a configuration file that is read at boot: `path:number`, and its text."""
 
@@ -161,6 +175,7 @@ class Observation:
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
     pending: the change that waits for its confirmation, empty when there is none.
+    lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     services: what else of redis, postgresql and node runs on the host.
     """
@@ -182,5 +197,6 @@ class Observation:
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
     pending: str = ""
+    lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     services: frozenset[str] = frozenset()

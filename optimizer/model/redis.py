@@ -101,10 +101,12 @@ class RedisInstance:
     info: fields of INFO. keys, expiring: all keys, and those that have an expiry.
     lines: what the configuration files set, in the order in which they are read.
     arguments: what the command line sets after all files.
+    memory_max: bytes that its unit may take in all; None without a limit.
     open_files: soft limit of open files of the process.
     is_open: whether it answers without a login.
     latency: what LATENCY DOCTOR said; slow: length of the slow log. Only for `doctor`.
     can_change: whether the host has a client through which it can be changed.
+    is_elsewhere: it runs in a container, and is only reported.
     """
 
     name: str
@@ -122,11 +124,13 @@ class RedisInstance:
     expiring: int = 0
     lines: tuple[ConfigLine, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
+    memory_max: int | None = None
     open_files: int | None = None
     is_open: bool = False
     latency: str = ""
     slow: int | None = None
     can_change: bool = True
+    is_elsewhere: bool = False
 
     @property
     def include_line(self) -> str:
@@ -144,6 +148,19 @@ class RedisInstance:
         if "valkey_version" in self.info:
             return f"Valkey {self.info['valkey_version']}"
         return f"Redis {self.info.get('redis_version', '')}".strip()
+
+    @property
+    def major(self) -> int:
+        """Major version of the protocol and commands; Valkey names the Redis it is made of."""
+        first = self.info.get("redis_version", "0").partition(".")[0]
+        return int(first) if first.isdecimal() else 0
+
+    @property
+    def persistence(self) -> str:
+        """What brings the keys back after a restart: aof, rdb or none."""
+        if self.config.get("appendonly") == "yes":
+            return "aof"
+        return "rdb" if self.is_persistent else "none"
 
     @property
     def role(self) -> str:

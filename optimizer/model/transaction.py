@@ -26,12 +26,15 @@ class ModuleStep(_Data):
 
 
 class ValueStep(_Data):
-    """One kernel value, canonical text before and after.
+    """One value in force, canonical text before and after.
+
+    path: a file of the kernel, or `redis:ADDRESS/PARAMETER`.
 
     write: `set` writes it; `follow` expects the kernel to change it together with
         another value; `hold` writes the same value again because another write resets it.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
+    patience: seconds that writing it may take, such as an append-only file being written.
     """
 
     step: Literal["value"] = "value"
@@ -41,6 +44,7 @@ class ValueStep(_Data):
     after: str
     write: Literal["set", "follow", "hold"] = "set"
     restore: Literal["set", "skip"] = "set"
+    patience: int = 0
 
 
 class FileRef(_Data):
@@ -77,6 +81,31 @@ class LinkStep(_Data):
     after: str | None
 
 
+class LineStep(_Data):
+    """A last line in a file that is somebody else's, added (`is_present`) or taken out.
+
+    The bytes of the file stay on the host, as they may hold passwords.
+    before: the file as it is. original, size: the file without the line, where it is taken
+        out; without them, and where the file was edited since, only the line goes.
+    """
+
+    step: Literal["line"] = "line"
+    path: str
+    line: str
+    before: FileRef
+    is_present: bool = True
+    original: FileRef | None = None
+    size: int = 0
+
+
+class MoveStep(_Data):
+    """A file that is set aside under another name in its directory, so that nothing reads it."""
+
+    step: Literal["move"] = "move"
+    path: str
+    to: str
+
+
 class ActionStep(_Data):
     """Something that makes files count, or checks that they will.
 
@@ -90,7 +119,7 @@ class ActionStep(_Data):
 
 
 Step = Annotated[
-    ModuleStep | ValueStep | DirectoryStep | FileStep | LinkStep | ActionStep,
+    ModuleStep | ValueStep | DirectoryStep | FileStep | LinkStep | LineStep | MoveStep | ActionStep,
     Field(discriminator="step"),
 ]
 
@@ -116,5 +145,10 @@ def _position(step: Step) -> tuple[int, int]:
             return (3, 0)
         case LinkStep():
             return (4, 0)
+        case LineStep():
+            # What includes a file comes after the file, and goes before it.
+            return (4, 1) if step.is_present else (2, 1000)
+        case MoveStep():
+            return (4, 2)
         case ActionStep():
             return (7, 0)

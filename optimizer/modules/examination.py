@@ -76,7 +76,9 @@ def _judge(
         return replace(
             verdict, status=Status.NOT_APPLICABLE, reason=reason, difference=None, wanted=""
         )
-    return verdict
+    if verdict.difference is None:
+        return verdict
+    return replace(verdict, at_stake=kind.at_stake(verdict.difference, observation))
 
 
 def _meant(name: str) -> str:

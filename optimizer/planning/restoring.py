@@ -13,8 +13,10 @@ from optimizer.model.transaction import (
     DirectoryStep,
     FileRef,
     FileStep,
+    LineStep,
     LinkStep,
     ModuleStep,
+    MoveStep,
     Step,
     ValueStep,
     in_order,
@@ -213,7 +215,10 @@ def _key(step: Step) -> str:
             return f"module {step.name}"
         case ActionStep():
             return f"action {step.action} {step.argument}"
-        case ValueStep() | FileStep() | LinkStep() | DirectoryStep():
+        case MoveStep():
+            # Under whichever of its two names, it is one file.
+            return f"move {min(step.path, step.to)} {max(step.path, step.to)}"
+        case ValueStep() | FileStep() | LinkStep() | DirectoryStep() | LineStep():
             return f"{step.step} {step.path}"
 
 
@@ -225,6 +230,11 @@ def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign |
         return _file_back(first, last, observation)
     if isinstance(first, LinkStep) and isinstance(last, LinkStep):
         return _link_back(first, last, observation)
+    if isinstance(first, LineStep) and isinstance(last, LineStep):
+        return _line_back(first, last, observation)
+    if isinstance(first, MoveStep) and isinstance(last, MoveStep):
+        is_aside = first.path == last.path
+        return (MoveStep(path=first.to, to=first.path) if is_aside else None), None
     if isinstance(first, DirectoryStep) and isinstance(last, DirectoryStep):
         is_there = first.path in observation.directories
         wanted = not first.is_present
@@ -243,7 +253,8 @@ def _value_back(
 ) -> tuple[Step | None, Foreign | None]:
     value = observation.values.get(first.path)
     found = value.text if value else None
-    if found == first.before:
+    # A server that does not run starts with what its files say, and those go back.
+    if found == first.before or (value and value.state is ValueState.UNREADABLE):
         return None, None
     other = None
     if found != last.after:
@@ -258,6 +269,7 @@ def _value_back(
         # What could not be written back comes back with its partner, and the other way round.
         write="follow" if first.before in by_partner else "set",
         restore="skip" if found in by_partner else "set",
+        patience=max(first.patience, last.patience),
     )
     return step, other
 
@@ -278,6 +290,24 @@ def _file_back(
 
 def _file_text(ref: FileRef | None) -> str | None:
     return f"{ref.sha256[:12]} {ref.mode} {ref.owner}" if ref else None
+
+
+def _line_back(
+    first: LineStep, last: LineStep, observation: Observation
+) -> tuple[Step | None, Foreign | None]:
+    """Take a line out, or put it back; what else the file has by now stays as it is."""
+    found = observation.lined.get(first.path)
+    if found is None or found.has_line != first.is_present:
+        return None, None
+    step = LineStep(
+        path=first.path,
+        line=first.line,
+        before=FileRef(sha256=found.sha256, mode=found.mode, owner=found.owner),
+        is_present=not first.is_present,
+        original=first.before if first.is_present else None,
+        size=first.size,
+    )
+    return step, None
 
 
 def _link_back(

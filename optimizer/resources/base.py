@@ -62,8 +62,19 @@ class ResourceKind(Protocol):
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
         """Say why this host cannot take a value; empty when it can."""
 
+    def at_stake(self, difference: Difference, observation: Observation) -> str:
+        """Say which data a change can lose; empty when it can lose none."""
+
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
         """Turn differences into steps and files."""
+
+
+class NothingAtStake:
+    """What a resource kind inherits whose values hold no data."""
+
+    def at_stake(self, difference: Difference, observation: Observation) -> str:
+        """No value of this kind can lose data."""
+        return ""
 
 
 def write_text(path: str, text: str, observation: Observation, mode: str = "644") -> Artifact:

@@ -12,7 +12,7 @@ from optimizer.model.observation import Observation
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.tunable import Tunable
-from optimizer.resources.base import Artifact
+from optimizer.resources.base import Artifact, NothingAtStake
 
 # What a parameter without a value, such as nosoftlockup, reads as.
 PRESENT = "present"
@@ -37,7 +37,7 @@ def spelled(name: str, value: str) -> str:
     return name if value == PRESENT else f"{name}={value}"
 
 
-class BootParameter:
+class BootParameter(NothingAtStake):
     """The resource kind of boot parameters."""
 
     name = "boot"

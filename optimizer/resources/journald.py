@@ -9,7 +9,7 @@ from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
 from optimizer.model.tunable import Permission, Tunable
-from optimizer.resources.base import Artifact, canonical, own_text, write_text
+from optimizer.resources.base import Artifact, NothingAtStake, canonical, own_text, write_text
 from optimizer.resources.boot_order import lines_in_order
 from optimizer.resources.unit import own_values, render
 
@@ -18,7 +18,7 @@ SERVICE = "systemd-journald.service"
 _MAIN = ("/etc/systemd/journald.conf", "/usr/lib/systemd/journald.conf")
 
 
-class Journald:
+class Journald(NothingAtStake):
     """The resource kind of journald.conf settings."""
 
     name = "journald"

@@ -11,12 +11,12 @@ from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
 from optimizer.model.tunable import Tunable
-from optimizer.resources.base import Artifact, write_text
+from optimizer.resources.base import Artifact, NothingAtStake, write_text
 
 FILE = "/etc/logrotate.d/optimizer-{name}"
 
 
-class Logrotate:
+class Logrotate(NothingAtStake):
     """The resource kind of log sets."""
 
     name = "logrotate"

@@ -18,7 +18,14 @@ from optimizer.model.transaction import ModuleStep, Step, ValueStep
 from optimizer.model.tunable import Tunable
 from optimizer.model.values import squeeze
 from optimizer.resources import kernel_module
-from optimizer.resources.base import HEADER, Artifact, canonical, own_text, write_text
+from optimizer.resources.base import (
+    HEADER,
+    Artifact,
+    NothingAtStake,
+    canonical,
+    own_text,
+    write_text,
+)
 from optimizer.resources.boot_order import is_read_after, lines_in_order
 from optimizer.resources.kernel_value import live_reading
 
@@ -126,7 +133,7 @@ def render(values: Mapping[str, str]) -> str:
     return HEADER + "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
-class Sysctl:
+class Sysctl(NothingAtStake):
     """The resource kind of kernel parameters."""
 
     name = "sysctl"

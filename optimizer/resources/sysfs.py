@@ -16,7 +16,14 @@ from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ValueStep
 from optimizer.model.tunable import Tunable
 from optimizer.model.values import squeeze
-from optimizer.resources.base import HEADER, Artifact, own_text, write_link, write_text
+from optimizer.resources.base import (
+    HEADER,
+    Artifact,
+    NothingAtStake,
+    own_text,
+    write_link,
+    write_text,
+)
 from optimizer.resources.boot_order import lines_in_order
 from optimizer.resources.kernel_value import live_reading
 
@@ -59,7 +66,7 @@ def own_values(text: str) -> dict[str, str]:
     return {match[2].replace("%%", "%"): match[1].replace("%%", "%") for match in found if match}
 
 
-class Sysfs:
+class Sysfs(NothingAtStake):
     """The resource kind of kernel values outside /proc/sys."""
 
     name = "sysfs"

@@ -10,7 +10,7 @@ from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
 from optimizer.model.tunable import Tunable
-from optimizer.resources.base import DAEMON_RELOAD, HEADER, Artifact, write_text
+from optimizer.resources.base import DAEMON_RELOAD, HEADER, Artifact, NothingAtStake, write_text
 
 DROP_IN = "/etc/systemd/system/{unit}.d/zz-optimizer.conf"
 
@@ -23,7 +23,7 @@ _SHORT = {
 }
 
 
-class Timer:
+class Timer(NothingAtStake):
     """The resource kind of timers; the target is the timer's unit."""
 
     name = "timer"

@@ -17,6 +17,7 @@ from optimizer.resources.base import (
     DAEMON_RELOAD,
     HEADER,
     Artifact,
+    NothingAtStake,
     canonical,
     own_text,
     write_text,
@@ -55,7 +56,7 @@ def render(values: Mapping[str, str], section: str = "Service") -> str:
     return f"{HEADER}[{section}]\n" + "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-class UnitDirective:
+class UnitDirective(NothingAtStake):
     """The resource kind of unit directives."""
 
     name = "unit"
