@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from optimizer import profiles
+from optimizer.app.health import HEALTH_OF_REDIS, health
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import SILENCE, Progress
 from optimizer.app.taken import snapshots_of
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Facts, Observation
-from optimizer.model.request import ProbeRequest
+from optimizer.model.profile import Threshold
+from optimizer.model.request import ProbeRequest, join
 from optimizer.model.result import Diagnosis, DoctorResult, HealthCheck, HostDiagnosis
 from optimizer.modules.notes import authority_notes
-from optimizer.scoring.health import system_health
+from optimizer.scoring.checks import CHECKS
 
 # A journal with the files of one change takes a few tens of KiB.
 _STATE_NEEDED = 16 * 2**20
 
 
-def doctor(fleet: Fleet, progress: Progress = SILENCE) -> DoctorResult:
-    """Examine hosts; one remote command per host, nothing is changed."""
-    names = [target.name for target in fleet.targets()]
-    seen = probe(fleet, dict.fromkeys(names, ProbeRequest(snapshots=True)), progress)
-    return DoctorResult(hosts=tuple(_examine(name, seen[name]) for name in names))
+_REQUEST = join((ProbeRequest(snapshots=True), HEALTH_OF_REDIS))
 
 
-def _examine(name: str, seen: Observation | Failure) -> HostDiagnosis:
+def doctor(fleet: Fleet, progress: Progress = SILENCE, profile: str = "") -> DoctorResult:
+    """Examine hosts; one remote command per host, nothing is changed.
+
+    profile: whose thresholds hold; empty where inventory data may name one for each host.
+    """
+    thresholds = _thresholds(fleet, profile)
+    seen = probe(fleet, dict.fromkeys(thresholds, _REQUEST), progress)
+    return DoctorResult(
+        hosts=tuple(_examine(name, seen[name], own) for name, own in thresholds.items())
+    )
+
+
+def _thresholds(fleet: Fleet, profile: str) -> dict[str, Mapping[str, Threshold]]:
+    """Return the thresholds of each host: none where nothing names a profile."""
+    loaded: dict[str, Mapping[str, Threshold]] = {"": {}}
+    chosen = {target.name: profile or target.profile for target in fleet.targets()}
+    for name in chosen.values():
+        if name not in loaded:
+            loaded[name] = profiles.load(name).health
+    return {host: loaded[name] for host, name in chosen.items()}
+
+
+def _examine(
+    name: str, seen: Observation | Failure, thresholds: Mapping[str, Threshold]
+) -> HostDiagnosis:
     if isinstance(seen, Failure):
         return HostDiagnosis(name=name, state="unreachable", error=seen.error)
     checks = (
@@ -36,7 +59,7 @@ def _examine(name: str, seen: Observation | Failure) -> HostDiagnosis:
         _pending(seen),
         _snapshots(seen),
         *_authorities(seen),
-        *map(_health, system_health(seen.facts)),
+        *map(_health, health(seen, thresholds)),
     )
     return HostDiagnosis(name=name, state="examined", checks=checks)
 
@@ -113,9 +136,11 @@ def _health(check: HealthCheck) -> Diagnosis:
         "warning": "warning",
         "critical": "critical",
     }
+    is_bad = check.status in ("warning", "critical")
+    is_told = is_bad and not CHECKS[check.name.partition("[")[0]].is_yes_or_no
     return Diagnosis(
         check=check.name,
         status=statuses[check.status],
-        answer=check.value,
+        answer=f"{check.value} ({check.threshold})" if is_told else check.value,
         hint=check.recommendation,
     )

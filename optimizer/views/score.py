@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-from optimizer.model.result import HostScore, LostPoint, ScoreResult
+from optimizer.model.result import HealthCheck, HostScore, LostPoint, ScoreResult
 from optimizer.model.tunable import Effect
-from optimizer.views import changes
+from optimizer.views import changes, checks
 from optimizer.views.fold import fold
 from optimizer.views.text import (
     Asked,
@@ -122,12 +123,25 @@ def _health(host: HostScore, look: Look) -> list[str]:
     if not told:
         return []
     lines = ["  health"]
-    for check in told:
-        sign = "!" if check.status in ("warning", "critical") else "="
-        text = f"{check.name} is {check.value}, {check.status} (threshold {check.threshold})"
-        lines += labelled(sign, text, look, "    ")
-        if check.recommendation:
-            lines += labelled("hint", check.recommendation, look, "      ")
+    for owner, own in groupby(told, key=lambda check: checks.owner(check.name)):
+        indent = "    "
+        if owner:
+            lines.append(f"{indent}{owner}")
+            indent += "  "
+        lines += [line for check in own for line in _check(check, look, indent)]
+    return lines
+
+
+def _check(check: HealthCheck, look: Look, indent: str) -> list[str]:
+    sign = "!" if check.status in ("warning", "critical") else "="
+    name = checks.title(check.name)
+    # What a server says is a sentence as often as a number.
+    said = f"{name}: {check.value}" if checks.owner(check.name) else f"{name} is {check.value}"
+    threshold = "" if check.threshold == "none" else f" (threshold {check.threshold})"
+    text = f"{said}, {check.status}{threshold}"
+    lines = labelled(sign, text, look, indent)
+    if check.recommendation:
+        lines += labelled("hint", check.recommendation, look, f"{indent}  ")
     return lines
 
 

@@ -79,6 +79,15 @@ def test_doctor(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["schema"] == "optimizer/doctor/1"
 
 
+@pytest.mark.parametrize(("more", "profile"), [([], ""), (["--profile", "hft"], "hft")])
+def test_doctor_takes_the_thresholds_of_a_profile(
+    calls: Calls, capsys: pytest.CaptureFixture[str], more: list[str], profile: str
+) -> None:
+    main(["doctor", "inv.py", *more])
+    assert calls[-1][-1] == profile
+    assert f"--profile {profile or 'NAME'}" in capsys.readouterr().out
+
+
 def test_snapshot_has_a_label_and_an_author(
     calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:

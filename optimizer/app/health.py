@@ -1,0 +1,33 @@
+"""The health of a host: of the system, and of each Redis server that was asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optimizer.model.observation import Observation
+from optimizer.model.profile import Threshold
+from optimizer.model.request import ProbeRequest
+from optimizer.model.result import HealthCheck
+from optimizer.scoring.health import system_health
+from optimizer.scoring.redis_health import Surroundings, redis_health
+
+_OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
+_HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
+
+# What a probe has to read besides the facts, which it always does.
+HEALTH_OF_REDIS = ProbeRequest(values=frozenset({_OVERCOMMIT, _HUGE_PAGES}), redis_health=True)
+
+
+def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[HealthCheck, ...]:
+    """Check a host and its servers; thresholds: those of a profile, by check."""
+    surroundings = Surroundings(
+        now=seen.facts.now,
+        overcommit=_value(seen, _OVERCOMMIT),
+        huge_pages=_value(seen, _HUGE_PAGES),
+    )
+    servers = [redis_health(server, thresholds, surroundings) for server in seen.redis]
+    return (*system_health(seen.facts, thresholds), *(check for one in servers for check in one))
+
+
+def _value(seen: Observation, path: str) -> str:
+    return seen.values[path].text if path in seen.values else ""
