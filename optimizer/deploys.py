@@ -36,7 +36,7 @@ def undo(snapshot: str = "last") -> None:
     """
     include_foreign = door.data("optimizer_include_foreign").lower() in ("yes", "true", "1")
     allow = frozenset(Permission(word) for word in door.data("optimizer_allow").split(",") if word)
-    back = plan_rollback(door.current_fleet(), snapshot, include_foreign)
+    back = plan_rollback(door.current_fleet(), snapshot, include_foreign, allow)
     _carry_out(back, "Roll back", allow)
 
 

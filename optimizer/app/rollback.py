@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optimizer import catalog
 from optimizer.app.plan import unusable
 from optimizer.app.probing import Failure
@@ -11,26 +13,45 @@ from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
-from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import FileStep, LinkStep, ModuleStep, Step, ValueStep
+from optimizer.model.transaction import (
+    FileStep,
+    LineStep,
+    LinkStep,
+    ModuleStep,
+    MoveStep,
+    Step,
+    ValueStep,
+)
+from optimizer.model.tunable import Permission
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.restoring import Foreign, Undo, chain, ordered, undo
+from optimizer.resources import redis_back
 from optimizer.resources.base import encode_blobs
 from optimizer.store import snapshots
 
 
 def plan_rollback(
-    fleet: Fleet, to: str = "last", include_foreign: bool = False, progress: Progress = SILENCE
+    fleet: Fleet,
+    to: str = "last",
+    include_foreign: bool = False,
+    allow: frozenset[Permission] = frozenset(),
+    progress: Progress = SILENCE,
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    seen = probe_taken(fleet, ProbeRequest(), progress)
-    hosts = tuple(_host(name, seen[name], to, include_foreign) for name in names)
+    seen = probe_taken(fleet, redis_back.REQUEST, progress)
+    hosts = tuple(_host(name, seen[name], to, include_foreign, allow) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
     return Plan(kind="rollback", profile=reference, hosts=hosts).sealed()
 
 
-def _host(name: str, seen: Observation | Failure, to: str, include_foreign: bool) -> HostPlan:
+def _host(
+    name: str,
+    seen: Observation | Failure,
+    to: str,
+    include_foreign: bool,
+    allow: frozenset[Permission],
+) -> HostPlan:
     if isinstance(seen, Failure):
         return unusable(name, seen)
     try:
@@ -39,7 +60,11 @@ def _host(name: str, seen: Observation | Failure, to: str, include_foreign: bool
         back = chain(taken, to, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         way = undo(back, seen, include_foreign=include_foreign)
-        return _planned(name, seen, way, back[0][1].created, include_foreign)
+        safe = redis_back.guarded(way.steps, seen, allow)
+        plan = _planned(name, seen, replace(way, steps=safe.steps), include_foreign)
+        since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
+        changes = (*plan.changes, *map(_held_back, safe.held))
+        return plan.model_copy(update={"changes": changes, "notes": (since, *plan.notes)})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
 
@@ -52,9 +77,7 @@ def _refuse_lost(seen: Observation, to: str) -> None:
             refuse_damaged(seen, whole, [name])
 
 
-def _planned(
-    name: str, seen: Observation, way: Undo, created: str, include_foreign: bool
-) -> HostPlan:
+def _planned(name: str, seen: Observation, way: Undo, include_foreign: bool) -> HostPlan:
     blobs = {}
     for step in way.steps:
         if isinstance(step, FileStep) and step.after:
@@ -72,7 +95,6 @@ def _planned(
         files=tuple(change for step in way.steps for change in _files(step)),
         foreign=() if include_foreign else tuple(_foreign(other) for other in way.foreign),
         notes=(
-            f"back to how it was before {created[:19].replace('T', ' ')} UTC",
             *(_taken_back(other) for other in way.foreign if include_foreign),
             *_kernel_note(seen, way),
         ),
@@ -89,6 +111,11 @@ def _kernel_note(seen: Observation, way: Undo) -> list[str]:
     return [
         f"taken on kernel {other}, the host runs {seen.facts.kernel}" for other in sorted(others)
     ]
+
+
+def _held_back(held: redis_back.Held) -> Change:
+    (change,) = _changes(held.step)
+    return change.model_copy(update={"allowed": False, "at_stake": held.at_stake})
 
 
 def _changes(step: Step) -> list[Change]:
@@ -120,6 +147,11 @@ def _changes(step: Step) -> list[Change]:
 
 
 def _files(step: Step) -> list[FileChange]:
+    if isinstance(step, MoveStep):
+        return [FileChange(path=step.path, action="modify", diff=f"set aside as {step.to}")]
+    if isinstance(step, LineStep):
+        sign = "+" if step.is_present else "-"
+        return [FileChange(path=step.path, action="modify", diff=f"{sign}{step.line}\n")]
     if not isinstance(step, (FileStep, LinkStep)):
         return []
     action = "delete" if step.after is None else "modify" if step.before is not None else "create"

@@ -18,12 +18,14 @@ from optimizer.model.request import join
 from optimizer.model.result import ApplyResult, HostOutcome, Problem
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileRef, FileStep, Step, ValueStep
-from optimizer.model.tunable import Tunable
+from optimizer.model.tunable import Effect, Tunable
 from optimizer.modules.examination import request_for_tunable
 from optimizer.modules.kinds import KINDS
 from optimizer.store import runs, snapshots
 
 _TIMEOUT = 60.0
+# The kinds whose live values are all that a snapshot has to keep.
+_KINDS = ("sysctl", "sysfs", "redis")
 
 
 def take_snapshot(
@@ -33,7 +35,7 @@ def take_snapshot(
     started = datetime.now(UTC)
     run = runs.new_id(started)
     names = [target.name for target in fleet.targets()]
-    request = join(map(request_for_tunable, _kernel_tunables()))
+    request = join(map(request_for_tunable, _kept_tunables()))
     seen = probe(fleet, dict.fromkeys(names, request), progress)
     outcomes: dict[str, HostOutcome] = {}
     taken: dict[str, Snapshot] = {}
@@ -55,16 +57,16 @@ def take_snapshot(
     return ApplyResult(run=run, profile=ProfileRef(name="snapshot"), hosts=hosts)
 
 
-def _kernel_tunables() -> list[Tunable]:
-    return [one for one in catalog.TUNABLES.values() if one.kind in ("sysctl", "sysfs")]
+def _kept_tunables() -> list[Tunable]:
+    return [one for one in catalog.TUNABLES.values() if one.kind in _KINDS]
 
 
 def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: str) -> Snapshot:
     steps: list[Step] = []
-    for tunable in _kernel_tunables():
+    for tunable in _kept_tunables():
         for reading in KINDS[tunable.kind].read(tunable, seen):
             value = seen.values.get(reading.path)
-            if value and value.state is ValueState.WRITABLE:
+            if value and value.state is ValueState.WRITABLE and reading.effect is not Effect.RESTART:
                 steps.append(
                     ValueStep(
                         tunable=reading.id,

@@ -70,7 +70,9 @@ def command(arguments: RollbackArguments) -> Answer:
 
     fleet = open_fleet(arguments.inventory, arguments.limit, arguments.connect_timeout)
     with progress_of(arguments) as progress:
-        plan = plan_rollback(fleet, arguments.to, arguments.include_foreign, progress)
+        plan = plan_rollback(
+            fleet, arguments.to, arguments.include_foreign, arguments.permissions, progress
+        )
     if not arguments.dry_run:
         return consent.carry_out(fleet, plan, arguments, arguments.asked)
     return Answer(

@@ -72,6 +72,14 @@ def parameter_path(address: str, parameter: str) -> str:
     return f"redis:{address}/{parameter}"
 
 
+def split_path(path: str) -> tuple[str, str] | None:
+    """Return address and parameter of such a name; None for any other path."""
+    if not path.startswith("redis:"):
+        return None
+    address, _, parameter = path.removeprefix("redis:").rpartition("/")
+    return address, parameter
+
+
 @dataclass(frozen=True)
 class RedisLogin:
     """How to log in to the servers of a host; the password is never printed.

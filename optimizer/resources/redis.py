@@ -196,7 +196,8 @@ def _write(
         artifacts.append(_files(server, boot, observation))
     aside = _dump_set_aside(server, differences, observation)
     if aside:
-        artifacts.append(Artifact((aside,), blobs={}))
+        said = FileChange(path=aside.path, action="modify", diff=f"set aside as {aside.to}")
+        artifacts.append(Artifact((aside,), (said,), {}))
     restarts = [one.reading for one in differences if one.live and _waits(one.reading)]
     if restarts and server.unit:
         restart = ActionStep(

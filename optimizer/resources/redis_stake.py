@@ -14,14 +14,15 @@ def stake(difference: Difference, server: RedisInstance) -> str:
     reading = difference.reading
     changes = ((reading.live, difference.live), (reading.boot, difference.boot))
     said = (
-        _change(reading.tunable.target, before or "", after, server)
+        at_stake(reading.tunable.target, before or "", after, server)
         for before, after in changes
         if after is not None
     )
     return next(filter(None, said), "")
 
 
-def _change(parameter: str, before: str, after: str, server: RedisInstance) -> str:
+def at_stake(parameter: str, before: str, after: str, server: RedisInstance) -> str:
+    """Say what one change of a parameter, given in canonical text, can lose."""
     match parameter:
         case "appendonly" if after == "no" and before == "yes" and server.keys:
             return f"{_keys(server.keys)} will not be in an append-only file any more"

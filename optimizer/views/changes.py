@@ -26,9 +26,11 @@ def short(tunable: str) -> str:
     return tunable if is_path else tunable.partition(".")[2] or tunable
 
 
-def flag(change: Change) -> str:
-    """Return the word that `--allow` needs for a change that is held back."""
-    return change.effect.value if change.effect in (Effect.RESTART, Effect.REBOOT) else "data"
+def flags(change: Change) -> tuple[str, ...]:
+    """Return the words that `--allow` needs for a change that is held back."""
+    waits = change.effect.permission
+    words = (waits.value if waits else "", "data" if change.at_stake else "")
+    return tuple(word for word in words if word)
 
 
 def row(change: Change, look: Look) -> Row:
@@ -83,15 +85,20 @@ def _boot_remark(change: Change, look: Look) -> str:
 
 
 def _effect_remark(change: Change) -> str:
+    stake = f"at stake: {change.at_stake}" if change.at_stake else ""
     if change.allowed:
-        return _ALLOWED[change.effect]
-    word = flag(change)
-    if word == "data":
-        return "can lose data (--allow data)"
+        return sentence([_ALLOWED[change.effect], stake])
+    words = flags(change)
+    option = f" (--allow {','.join(words)})"
+    if change.effect.permission is None:
+        return f"{stake}{option}"
+    word = change.effect.value
+    option = "" if change.advice else option
+    stake = f", {stake}" if stake else ""
     if change.boot_before != change.boot_after:
         # The boot value is written in any case; what is held back is the interruption.
-        return f"waits for a {word}" + ("" if change.advice else f" (--allow {word})")
-    return f"needs a {word}" + ("" if change.advice else f" (--allow {word})")
+        return f"waits for a {word}{stake}{option}"
+    return f"needs a {word}{stake}{option}"
 
 
 def _below(change: Change, look: Look) -> tuple[str, ...]:
@@ -173,7 +180,8 @@ def effects(changes: Iterable[Change]) -> str:
 
 def not_allowed(changes: Iterable[Change], look: Look) -> list[str]:
     """Return what is held back, and the option that would let it through."""
-    words = [flag(change) for change in changes if not change.allowed and not change.advice]
+    held = [change for change in changes if not change.allowed and not change.advice]
+    words = [word for change in held for word in flags(change)]
     if not words:
         return []
     known = [word for word in ("restart", "reboot", "data") if word in words]

@@ -90,7 +90,7 @@ def test_a_value_that_does_not_take_brings_the_host_back(tmp_path: Path) -> None
     start = hosts.hosts["db-1"].state()
     outcome = only(apply(hosts, plan(hosts, ProfileRequest(name=str(path))), PATIENT))
     assert (outcome.state, outcome.snapshot, outcome.applied) == ("restored", "", ())
-    assert whats(outcome)[0] == "the kernel took another value"
+    assert whats(outcome)[0] == "another value was taken"
     assert hosts.hosts["db-1"].state() == start
     assert outcome.score_after == outcome.score_before == 0
 

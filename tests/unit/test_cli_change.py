@@ -51,7 +51,14 @@ class World:
         progress.host("db-1", "done")
         return self.plan
 
-    def plan_rollback(self, fleet: str, to: str, include_foreign: bool, progress: Any) -> Plan:
+    def plan_rollback(
+        self,
+        fleet: str,
+        to: str,
+        include_foreign: bool,
+        allow: frozenset[Permission],
+        progress: Any,
+    ) -> Plan:
         self.asked.append(f"plan back to {to}, foreign {include_foreign}")
         return self.back
 

@@ -230,7 +230,7 @@ def test_a_value_that_reads_back_differently_brings_everything_back(lab: Lab) ->
     answers = lab.apply(lab.change([setting(first, "60", "1"), setting(clamped, "", "5")]))
     [problem] = problems_of(answers)
     assert (problem.what, problem.tunable, problem.found) == (
-        "the kernel took another value", "t.clamped", "",
+        "another value was taken", "t.clamped", "",
     )  # fmt: skip
     assert verdict(answers) == "restored"
     assert lab.tree() == before

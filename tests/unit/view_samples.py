@@ -107,6 +107,7 @@ ONE_OF_EACH = (
         unit="bytes",
         boot_after=None,
         allowed=False,
+        at_stake="1.4 GiB are in use, too much for a limit of 1.0 GiB",
     ),
 )
 DROP_IN = FileChange(
@@ -276,7 +277,7 @@ MIXED = ApplyResult(
             state="restored",
             problems=(
                 Problem(
-                    what="the kernel took another value",
+                    what="another value was taken",
                     tunable="system.sysctl.vm.nr_hugepages",
                     path="/proc/sys/vm/nr_hugepages",
                     expected="100000",
