@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimizer import profiles
 from optimizer.model.errors import ProfileError
 from optimizer.model.profile import Profile, Threshold
 from optimizer.model.result import HealthCheck
@@ -18,13 +20,16 @@ from optimizer.scoring.thresholds import read_threshold
 from tests.unit.factories import FACTS, facts
 from tests.unit.shelf import Shelf
 
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "profiles.md"
+SHIPPED = sorted((ROOT / "profiles").glob("*.yaml"))
 SEVERITY = ("optimal", "good", "warning", "critical")
 NUMBERS = st.floats(0, 1e6, allow_nan=False)
 
 
 @pytest.fixture
-def shelf(tmp_path: object) -> Shelf:
-    return Shelf(tmp_path)  # type: ignore[arg-type]
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
 
 
 def thresholds(check: Check) -> st.SearchStrategy[Threshold]:
@@ -224,3 +229,14 @@ def test_a_threshold_of_a_profile_changes_the_status(percent: int) -> None:
     mild = {"system.memory-available": Threshold(5, 1)}
     assert only(system_health(seen, strict)).status == "critical"
     assert only(system_health(seen, mild)).status == "good"
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=list(CHECKS))
+def test_the_manual_lists_every_check_with_its_default(check: Check) -> None:
+    row = f"| `{check.name}` | {check.meaning} | {check.words(check.threshold)} |"
+    assert row in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_the_thresholds_of_shipped_profiles_are_of_known_checks(path: Path) -> None:
+    assert set(profiles.load(str(path)).health) <= set(CHECKS)
