@@ -50,6 +50,11 @@ _ARITHMETIC = re.compile(r"[%*/()+]|(?<=.)-")
 _SAMPLE: Mapping[str, int] = {"cpus": 16, "numa_nodes": 2, "ram": 64 * 2**30}
 _SAMPLE_WORDS = "16 CPUs, 2 NUMA nodes and 64 GiB"
 
+# The part of that memory which one server may take in all, where a setting is a server's own.
+_SLICE = "slice"
+_SAMPLE_SLICE: Mapping[str, int] = {_SLICE: 16 * 2**30}
+_SLICE_WORD = re.compile(rf"\b{_SLICE}\b")
+
 
 def default_directories() -> tuple[Path, ...]:
     """Return where profiles are looked for, the first wins."""
@@ -302,8 +307,20 @@ def _as_mapping(tunable: Tunable, written: object) -> object:
 
 
 def _facts_for(tunable: Tunable) -> frozenset[str]:
+    """Return the names that `when:` of this tunable may ask for."""
+    if _is_of_redis(tunable):
+        return conditions.REDIS_FACTS
     is_per_disk = "/block/" in tunable.target
-    return conditions.FACTS if is_per_disk else conditions.HOST_FACTS
+    return conditions.DISK_FACTS if is_per_disk else conditions.HOST_FACTS
+
+
+def _numbers_for(tunable: Tunable) -> Mapping[str, int]:
+    """Return a sample of what expressions of this tunable may use."""
+    return {**_SAMPLE, **_SAMPLE_SLICE} if _is_of_redis(tunable) else _SAMPLE
+
+
+def _is_of_redis(tunable: Tunable) -> bool:
+    return tunable.module == "redis"
 
 
 def _value(tunable: Tunable, text: str, *, is_ordered: bool) -> str:
@@ -326,9 +343,15 @@ def _value(tunable: Tunable, text: str, *, is_ordered: bool) -> str:
 def _expression(tunable: Tunable, text: str, as_literal: InvalidValue) -> str:
     """Return a checked expression; one without facts is computed here and now."""
     is_arithmetic = _ARITHMETIC.search(text) is not None
+    sample = _numbers_for(tunable)
+    if _SLICE_WORD.search(text) and _SLICE not in sample:
+        raise InvalidValue(
+            what=f"the fact {_SLICE} is not known for this setting",
+            hint="Only settings of Redis have one: the bytes that the instance may take in all.",
+        )
     try:
-        is_size = expressions.counts_bytes(text, _SAMPLE)
-        result = expressions.evaluate(text, _SAMPLE)
+        is_size = expressions.counts_bytes(text, sample)
+        result = expressions.evaluate(text, sample)
     except InvalidValue as error:
         if is_arithmetic:
             raise
@@ -345,7 +368,8 @@ def _expression(tunable: Tunable, text: str, as_literal: InvalidValue) -> str:
     try:
         literal = tunable.value.canonical(str(result))
     except InvalidValue as error:
-        what = f"{text} comes to {result} on a host with {_SAMPLE_WORDS}: {error}"
+        part = ", 16 GiB of them for the instance" if _SLICE in sample else ""
+        what = f"{text} comes to {result} on a host with {_SAMPLE_WORDS}{part}: {error}"
         raise InvalidValue(what=what) from error
     return literal if is_constant else text
 

@@ -17,6 +17,7 @@ from optimizer.catalog import (
     memory,
     network,
     receive,
+    redis,
     refused,
     services,
 )
@@ -24,7 +25,8 @@ from optimizer.catalog.declare import Area, Family, sysctl, sysctl_id
 from optimizer.model.tunable import Tunable
 from optimizer.model.values import Text
 
-# Written in this order: CPUs before what is spread over them, ceilings before limits.
+# Written in this order: CPUs before what is spread over them, ceilings before limits, the
+# host before its services.
 AREAS = (
     cpu.AREA,
     memory.AREA,
@@ -35,6 +37,7 @@ AREAS = (
     block.AREA,
     logs.AREA,
     boot.AREA,
+    redis.AREA,
     refused.AREA,
 )
 
@@ -94,6 +97,7 @@ def nearest(name: str) -> str | None:
     last_words = {known.rpartition(".")[2]: known for known in usual.values()}
     return (
         services.nearest(name)
+        or redis.nearest(name)
         or _closest(word, usual, _ALMOST_EQUAL)
         or _without_prefix(word)
         or _closest(word, last_words | usual, _SIMILAR)
@@ -112,4 +116,9 @@ def _without_prefix(word: str) -> str | None:
 
 def _bare(name: str) -> str:
     """Return the part of an id that people remember."""
-    return name.replace("/", ".").removeprefix("system.").removeprefix("sysctl.")
+    return (
+        name.replace("/", ".")
+        .removeprefix("system.")
+        .removeprefix("sysctl.")
+        .removeprefix("redis.")
+    )

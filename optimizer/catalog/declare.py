@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from optimizer.catalog.redis_values import BytesOrPercent
 from optimizer.catalog.valuetypes import Barring, Limit
 from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
 from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text, ValueType
@@ -99,9 +100,13 @@ def boot(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> T
 
 
 def refuse(kind: str, target: str, why: str, docs: str, refused: str) -> Tunable:
-    """Declare a setting that no profile may name; `refused` says why, for its author."""
+    """Declare a setting that no profile may name; `refused` says why, for its author.
+
+    kind: sysctl, boot or redis, the one that would set it.
+    """
+    module = "" if kind == "redis" else "system."
     return Tunable(
-        f"system.{kind}.{target}",
+        f"{module}{kind}.{target}",
         kind,
         target,
         Text(),
@@ -120,6 +125,8 @@ def unit_of(value: ValueType) -> str:
             return unit
         case Sentinel(number=number):
             return number.unit
+        case BytesOrPercent():
+            return "bytes"
         case Barring(inner=inner):
             return unit_of(inner)
     return ""

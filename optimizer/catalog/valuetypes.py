@@ -68,10 +68,16 @@ class Barring:
 
     def canonical(self, text: str) -> str:
         """Return the canonical text of the inner type; InvalidValue for a barred value."""
-        reason = dict(self.barred).get(plain(text))
+        self._refuse(plain(text))
+        canonical = self.inner.canonical(text)
+        # Other spellings of a barred value are barred as well.
+        self._refuse(canonical)
+        return canonical
+
+    def _refuse(self, value: str) -> None:
+        reason = dict(self.barred).get(value)
         if reason:
-            raise InvalidValue(what=f"{plain(text)} is refused: {reason}")
-        return self.inner.canonical(text)
+            raise InvalidValue(what=f"{value} is refused: {reason}")
 
     def order(self, text: str) -> tuple[int, ...]:
         """Return what the inner type compares."""

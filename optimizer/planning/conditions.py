@@ -24,13 +24,23 @@ WORD_FACTS: Mapping[str, tuple[str, ...]] = {
     "init": (),
     "os": (),
     "os_version": (),
+    "persistence": ("aof", "none", "rdb"),
+    "role": ("primary", "replica"),
     "storage": ("hdd", "mixed", "ssd", "unknown"),
     "virtualization": (),
 }
 
 FACTS = frozenset({*NUMBER_FACTS, *WORD_FACTS})
-# `disk` is the kind of one disk: only a setting that exists once per disk can ask for it.
-HOST_FACTS = FACTS - {"disk"}
+
+# Facts of one disk or one server, and the settings that can ask for them.
+INSTANCE_FACTS: Mapping[str, str] = {
+    "disk": "settings that exist once per disk",
+    "persistence": "settings of Redis",
+    "role": "settings of Redis",
+}
+HOST_FACTS = FACTS - INSTANCE_FACTS.keys()
+DISK_FACTS = HOST_FACTS | {"disk"}
+REDIS_FACTS = HOST_FACTS | {"persistence", "role"}
 
 _CONDITION = re.compile(r"(==|!=|>=|<=|=|>|<|) ?([^<>=!].*)")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
@@ -60,7 +70,7 @@ def holds(when: Mapping[str, str], facts: Mapping[str, str | int]) -> bool:
 def check(when: Mapping[str, str], names: Collection[str] = HOST_FACTS) -> None:
     """Raise InvalidValue for a condition that no host could be asked.
 
-    names: the facts that will be there, HOST_FACTS or FACTS.
+    names: the facts that will be there, HOST_FACTS, DISK_FACTS or REDIS_FACTS.
     """
     _refuse_unknown(when, names)
     for name, text in when.items():
@@ -84,7 +94,7 @@ def _refuse_unknown(when: Mapping[str, str], names: Collection[str]) -> None:
         if name in FACTS:
             raise InvalidValue(
                 what=f"the fact {name} is not known for this setting",
-                hint="Only settings that exist once per disk have a fact named disk.",
+                hint=f"Only {INSTANCE_FACTS[name]} have a fact named {name}.",
             )
         raise InvalidValue(what=f"there is no fact named {name!r}", hint=did_you_mean(name, names))
 

@@ -10,6 +10,14 @@ from hypothesis import strategies as st
 
 from optimizer import catalog
 from optimizer.catalog import services
+from optimizer.catalog.redis_values import (
+    BufferLimit,
+    BytesOrPercent,
+    Mode,
+    OomScores,
+    Ranked,
+    SavePoints,
+)
 from optimizer.catalog.valuetypes import Barring, CpuList, Limit, TimeSpan
 from optimizer.model.errors import InvalidValue
 from optimizer.model.logset import LogSetValue
@@ -41,8 +49,26 @@ LOG_SETS = st.sampled_from(
         '{"paths": "/var/log/a.log", "rotate": "3", "su": "titan titan"}',
     )
 )
+OF_REDIS: dict[type, tuple[str, ...]] = {
+    Ranked: ("everysec", "Always", "1", "2"),
+    SavePoints: ("none", "", "3600 1", "3600 1\t300 100", "60 0 60 5"),
+    BytesOrPercent: ("0", "0%", "5%", "5 %", "100%", "64 MiB", "100"),
+    BufferLimit: ("0 0 0", "64mb 16mb 60", "64 MiB 16 MiB 60", "0 1g 007"),
+    OomScores: ("0 200 800", "-2000 0 2000", "5 5 5"),
+    Mode: ("770", "0770", "0", "070", "7"),
+}
 # Each Text of the catalogue takes some of these.
-WORDS = ("bbr", "fq_codel", "performance", "hourly", "*-*-* 00/4:00:00", "0f", "ff,ffffffff")
+WORDS = (
+    "0-7:2,9",
+    "/run/redis/redis.sock",
+    "bbr",
+    "fq_codel",
+    "performance",
+    "hourly",
+    "*-*-* 00/4:00:00",
+    "0f",
+    "ff,ffffffff",
+)
 
 
 def samples(value: ValueType) -> st.SearchStrategy[str]:
@@ -59,6 +85,8 @@ def samples(value: ValueType) -> st.SearchStrategy[str]:
             return st.builds("{}{}".format, st.integers(0, 10**6), units)
         case LogSetValue():
             return LOG_SETS
+        case Ranked() | SavePoints() | BytesOrPercent() | BufferLimit() | OomScores() | Mode():
+            return st.sampled_from(OF_REDIS[type(value)])
         case Text(pattern=pattern):
             return st.sampled_from([word for word in WORDS if re.fullmatch(pattern, word)])
     return numbers(value)

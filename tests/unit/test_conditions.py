@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Disk, Facts
-from optimizer.planning.conditions import FACTS, HOST_FACTS, NUMBER_FACTS, WORD_FACTS, check, holds
+from optimizer.planning.conditions import (
+    DISK_FACTS,
+    FACTS,
+    HOST_FACTS,
+    INSTANCE_FACTS,
+    NUMBER_FACTS,
+    REDIS_FACTS,
+    WORD_FACTS,
+    check,
+    holds,
+)
 
 HOST: dict[str, str | int] = {
     "cpus": 8,
@@ -47,7 +57,24 @@ def test_the_facts_a_profile_may_name_are_those_a_host_answers() -> None:
     answers = facts_of_a_host().conditions()
     assert answers.keys() == HOST_FACTS
     assert {name for name, value in answers.items() if isinstance(value, int)} == {*NUMBER_FACTS}
-    assert {"disk"} == FACTS - HOST_FACTS
+    assert FACTS - HOST_FACTS == {"disk", "persistence", "role"} == INSTANCE_FACTS.keys()
+
+
+def test_a_setting_may_ask_for_the_facts_of_its_own_instances_only() -> None:
+    assert {"disk"} == DISK_FACTS - HOST_FACTS
+    assert {"persistence", "role"} == REDIS_FACTS - HOST_FACTS
+
+
+@pytest.mark.parametrize("persistence", ["none", "rdb", "aof"])
+@pytest.mark.parametrize("role", ["primary", "replica"])
+def test_what_a_redis_is_can_be_asked_for(persistence: str, role: str) -> None:
+    instance: dict[str, str | int] = {**HOST, "persistence": persistence, "role": role}
+    for when in ({"persistence": "rdb | aof"}, {"persistence": "!= none", "role": role}):
+        check(when, REDIS_FACTS)
+        assert holds(when, instance) is (persistence != "none")
+    with pytest.raises(InvalidValue, match="persistence is never 'rbd'") as error:
+        check({"persistence": "rbd"}, REDIS_FACTS)
+    assert "rdb" in error.value.hint
 
 
 @pytest.mark.parametrize("kinds", [(), ("hdd",), ("nvme",), ("hdd", "ssd"), ("virtio",)])
@@ -136,6 +163,8 @@ def test_a_version_that_is_no_number_is_neither_older_nor_newer(version: str) ->
         ({"cpu": "1"}, "no fact named 'cpu'", "Did you mean cpus?"),
         ({"x": "1"}, "no fact named 'x'", "Known: cpus, "),
         ({"disk": "nvme"}, "fact disk is not known for this setting", "once per disk"),
+        ({"role": "replica"}, "fact role is not known for this setting", "settings of Redis"),
+        ({"slice": "> 1"}, "no fact named 'slice'", "Known: cpus, "),
         ({"cpus": ">> 1"}, "'>> 1' is not a condition", "Write a value"),
         ({"cpus": ""}, "'' is not a condition", "Write a value"),
         ({"cpus": ">"}, "'>' is not a condition", "Write a value"),

@@ -146,6 +146,8 @@ def test_a_value_is_the_text_that_was_written(shelf: Shelf, line: str, value: st
         f"{MIN_FREE}: min(1% ram, 1 GiB) / 1 KiB",
         f"{SOMAXCONN}: min(2 * cpus, 16)",
         "system.unit.titan.service.MemoryMax: 25% ram",
+        "redis.maxmemory: (slice - max(32 MiB, 5% slice)) / 2.3",
+        "redis.maxmemory: min(25% ram, slice)",
     ],
 )
 def test_an_expression_over_facts_is_kept_for_the_host(shelf: Shelf, line: str) -> None:
@@ -172,6 +174,10 @@ def test_an_expression_without_facts_is_computed_once(shelf: Shelf) -> None:
         (f"{RMEM_MAX}: ram * ram", "neither a number nor a size"),
         (f"{THP}: 25% ram", "'25% ram' is not one of always, madvise, never"),
         (f"{TCP_RMEM}: 1% ram 4096 8192", "3 are needed"),
+        (f"{RMEM_MAX}: 5% slice", "the fact slice is not known for this setting"),
+        ("redis.maxmemory: 5% slcie", "there is no fact named slcie"),
+        ("redis.maxmemory: slice - 65 GiB", "and 64 GiB, 16 GiB of them for the instance"),
+        ("redis.slowlog-max-len: 5% slice", "is a number of bytes"),
     ],
 )
 def test_an_expression_that_is_wrong_is_refused(shelf: Shelf, line: str, what: str) -> None:
@@ -179,6 +185,10 @@ def test_an_expression_that_is_wrong_is_refused(shelf: Shelf, line: str, what: s
     assert isinstance(error, ProfileError)
     with pytest.raises(ProfileError, match=f"^Profile one.yaml:4: .*{what}"):
         raise error
+
+
+def test_slice_outside_of_redis_says_whose_it_is(shelf: Shelf) -> None:
+    assert "Only settings of Redis have one" in shelf.refusal(f"{RMEM_MAX}: 5% slice").hint
 
 
 # What is refused
