@@ -66,7 +66,11 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
     for tunable in _kept_tunables():
         for reading in KINDS[tunable.kind].read(tunable, seen):
             value = seen.values.get(reading.path)
-            if value and value.state is ValueState.WRITABLE and reading.effect is not Effect.RESTART:
+            if (
+                value
+                and value.state is ValueState.WRITABLE
+                and reading.effect is not Effect.RESTART
+            ):
                 steps.append(
                     ValueStep(
                         tunable=reading.id,

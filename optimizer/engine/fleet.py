@@ -9,6 +9,8 @@ from optimizer.engine import inventory as inventories
 from optimizer.engine.connection import run_program
 from optimizer.engine.startup import packages_searched_once, postpone_import
 from optimizer.model.fleet import Reply, Target
+from optimizer.model.redis import RedisInstance, RedisLogin
+from optimizer.model.request import ProbeRequest
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -65,6 +67,14 @@ class PyinfraFleet:
         pool = Pool(parallel)
         jobs = {name: pool.spawn(self._run_one, name, programs[name], timeout) for name in programs}
         return {name: job.get() for name, job in jobs.items()}
+
+    def read_redis(
+        self, urls: Mapping[str, RedisLogin], request: ProbeRequest
+    ) -> tuple[RedisInstance, ...]:
+        """Ask Redis servers that this controller reaches by itself; URL -> login."""
+        from optimizer.engine.redis_direct import read_servers
+
+        return read_servers(urls, request)
 
     def _run_one(self, name: str, program: str, timeout: float) -> Reply:
         reply = run_program(self._hosts[name], program, timeout)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from optimizer.model.errors import InventoryError
-from optimizer.model.redis import RedisLogin
+from optimizer.model.redis import RedisLogin, server_of
 
 USER_VARIABLE = "OPTIMIZER_REDIS_USER"
 PASSWORD_VARIABLE = "OPTIMIZER_REDIS_PASSWORD"  # noqa: S105 - the name of a variable
@@ -41,7 +41,7 @@ def logins_of(host: str, data: Mapping[str, Any]) -> Logins:
     }
     for url, login in by_url.items():
         if login.password:
-            by_server.setdefault(_server_of(url), login)
+            by_server.setdefault(server_of(url), login)
     return Logins(by_server, by_url)
 
 
@@ -77,8 +77,3 @@ def _url(host: str, url: str) -> tuple[str, RedisLogin]:
         what = "redis_url is not of the form redis://user:password@host:port"
         raise InventoryError(inventory=host, what=what)
     return parts._replace(netloc=place).geturl(), login
-
-
-def _server_of(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else str(parts.port or 6379)

@@ -88,6 +88,18 @@ def by_class(config: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def info_of(text: str) -> tuple[dict[str, str], int, int]:
+    """Read the text of INFO: its fields, how many keys there are, how many of them expire."""
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    keys = expiring = 0
+    for name, value in fields.items():
+        if name.startswith("db") and value.startswith("keys="):
+            counts = dict(part.split("=", 1) for part in value.split(","))
+            keys += int(counts["keys"])
+            expiring += int(counts["expires"])
+    return fields, keys, expiring
+
+
 def parameters(server: RedisInstance) -> Iterator[LiveValue]:
     """Return the parameters of a server as values, the way those of the kernel are."""
     state = ValueState.WRITABLE if server.can_change else ValueState.READ_ONLY

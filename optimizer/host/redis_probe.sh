@@ -37,6 +37,7 @@ probe_server() {
         server_problem "${unit:-pid $1}" 'listens where this account cannot see it'
     elif ! has_redis_client; then
         server_problem "${first##*:}" 'needs redis-cli or valkey-cli on the host, and neither is there'
+        emit redis "${first##*:}" address "$first"
     else
         probe_address "$1"
     fi

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from optimizer.model.redis import RedisLogin
+from optimizer.model.redis import RedisInstance, RedisLogin
+from optimizer.model.request import ProbeRequest
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Target:
         `optimizer_set`, `optimizer_pin`); pins map a glob over tunable ids to the reason.
     logins: how to log in to the Redis servers of the host: port or path of a socket, empty
         for all others -> login. redis_urls: servers that this controller can reach itself,
-        a URL without its login -> login.
+        a URL without its login -> login. is_local: it is the machine that this runs on.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Target:
     pins: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, RedisLogin] = field(default_factory=dict)
     redis_urls: Mapping[str, RedisLogin] = field(default_factory=dict)
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Fleet(Protocol):
 
     def run(self, programs: Mapping[str, str], timeout: float) -> Mapping[str, Reply]:
         """Run one program per host, all hosts at once; timeout in seconds."""
+
+    def read_redis(
+        self, urls: Mapping[str, RedisLogin], request: ProbeRequest
+    ) -> tuple[RedisInstance, ...]:
+        """Ask Redis servers that the controller reaches by itself; URL -> login."""
 
     def commands(self, name: str) -> int:
         """How many remote commands have been run on a host so far."""

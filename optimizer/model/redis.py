@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from optimizer.model.observation import ConfigLine, LinedFile
 
@@ -78,6 +79,12 @@ def split_path(path: str) -> tuple[str, str] | None:
         return None
     address, _, parameter = path.removeprefix("redis:").rpartition("/")
     return address, parameter
+
+
+def server_of(url: str) -> str:
+    """Return the name of the server at a URL: its port, or the path of its socket."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else str(parts.port or 6379)
 
 
 @dataclass(frozen=True)
