@@ -45,6 +45,7 @@ unit: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.redis
 
 docs: $(STAMP)
 	@PYTHON=$(BIN)/python sh scripts/docs.sh
