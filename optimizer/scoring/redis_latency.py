@@ -1,6 +1,7 @@
 """LATENCY DOCTOR of a Redis server in a line. Pure.
 
-Source: the Redis documentation on its latency monitor; the words are those of Redis 7 and 8.
+Source: the Redis documentation on its latency monitor; the words are those of Redis 7 and 8
+and of Valkey 8.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _advice(text: str) -> str:
     if found is None:
         return ""
     words = " ".join(found["first"].split())
-    if len(words) <= _LONGEST:
-        return f"It says: {words}"
-    return f"It says: {words[:_LONGEST].rpartition(' ')[0]} …"
+    if len(words) > _LONGEST:
+        whole, _, _ = words[:_LONGEST].rpartition(". ")
+        words = f"{whole}." if whole else f"{words[:_LONGEST].rpartition(' ')[0]} …"
+    return f"It says: {words}"
