@@ -17,7 +17,7 @@ from optimizer.scoring.redis_latency import latency
 from optimizer.scoring.redis_saving import save_overdue
 
 # Why a server that runs could not be asked; everything else means that it is down.
-_REFUSALS = ("password", "does not let", "container", "needs redis-cli", "cannot see")
+_REFUSALS = ("password", "login", "does not let", "container", "needs redis-cli", "cannot see")
 
 # In the order in which they are told.
 _OF_INFO = (

@@ -93,6 +93,8 @@ def test_every_check_of_redis_can_be_found() -> None:
         ("gives no answer to redis-cli: Could not connect", "critical"),
         ("wants a password: redis_password in the inventory", "warning"),
         ("does not accept the user and password that it was given", "warning"),
+        ("wants another login than the one of redis_url", "warning"),
+        ("gives no answer over redis_url: refused", "critical"),
         ("does not let this user ask for INFO", "warning"),
         ("runs in a container, from where the host cannot manage it", "warning"),
         ("needs redis-cli or valkey-cli on the host, and neither is there", "warning"),
