@@ -20,6 +20,9 @@ _AUTHORITIES = {
 }
 
 
+_SOMAXCONN = "/proc/sys/net/core/somaxconn"
+
+
 def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[str, ...]:
     """Collect the notes of one host."""
     return tuple(
@@ -31,6 +34,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
                 *_unknown_ranges(verdicts),
                 *_waiting(verdicts),
                 *_not_kept(verdicts),
+                *_short_queues(verdicts, observation),
                 *authority_notes(observation),
                 *_rights(observation),
             ]
@@ -87,6 +91,17 @@ def _not_kept(verdicts: Iterable[Verdict]) -> Iterator[str]:
             lost.setdefault(verdict.reading.unkept, []).append(verdict.reading.id)
     for reason, names in lost.items():
         yield f"not kept over a restart, as {reason}: {', '.join(names)}"
+
+
+def _short_queues(verdicts: Sequence[Verdict], observation: Observation) -> Iterator[str]:
+    """A listener gets the smaller of what it asks for and the kernel's own limit."""
+    planned = {one.reading.path: one.wanted for one in verdicts if one.reading.path == _SOMAXCONN}
+    value = observation.values.get(_SOMAXCONN)
+    limit = planned.get(_SOMAXCONN) or (value.text if value else "")
+    for verdict in verdicts:
+        asked = verdict.wanted if verdict.reading.tunable.id == "redis.tcp-backlog" else ""
+        if asked and limit.isdecimal() and int(asked) > int(limit):
+            yield f"{verdict.reading.id} {asked} is cut to net.core.somaxconn, which is {limit}"
 
 
 def authority_notes(observation: Observation) -> Iterator[str]:

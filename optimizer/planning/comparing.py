@@ -50,6 +50,8 @@ class Verdict:
     def counts(self, allow: frozenset[Permission]) -> bool:
         """Whether the change, once made, counts without a later restart or reboot."""
         effect = self.reading.effect
+        if self.difference is not None and self.difference.live is None:
+            return True
         if effect is Effect.RESTART:
             return allow.issuperset(self.reading.restart_needs)
         return effect is not Effect.REBOOT

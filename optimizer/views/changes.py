@@ -52,7 +52,8 @@ def row(change: Change, look: Look) -> Row:
 
 
 def _symbol(change: Change) -> str:
-    if not change.allowed or change.effect in (Effect.RESTART, Effect.REBOOT):
+    is_restart = change.effect in (Effect.RESTART, Effect.REBOOT) and change.is_live_different
+    if not change.allowed or is_restart:
         return "!"
     if change.is_live_different and change.before is None:
         return "+"
@@ -87,7 +88,8 @@ def _boot_remark(change: Change, look: Look) -> str:
 def _effect_remark(change: Change) -> str:
     stake = f"at stake: {change.at_stake}" if change.at_stake else ""
     if change.allowed:
-        return sentence([_ALLOWED[change.effect], stake])
+        effect = _ALLOWED[change.effect] if change.is_live_different else ""
+        return sentence([effect, stake])
     words = flags(change)
     option = f" (--allow {','.join(words)})"
     if change.effect.permission is None:

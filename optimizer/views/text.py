@@ -105,7 +105,16 @@ def shown(value: str | None, unit: str = "") -> str:
         return "none"
     if value == "":
         return '""'
-    return size(int(value)) if unit == "bytes" and value.isdecimal() else value
+    if unit != "bytes" or not value.isdecimal():
+        return value
+    count, exact = int(value), size(int(value))
+    return exact if exact != value or count < _BINARY[-1][1] else f"{value} ({about(count)})"
+
+
+def about(count: int) -> str:
+    """Return a byte count in the largest unit, rounded to a tenth: `8.8 GiB`."""
+    name, factor = next(pair for pair in _BINARY if count >= pair[1])
+    return f"{count / factor:.1f} {name}"
 
 
 def size(count: int) -> str:
