@@ -384,7 +384,7 @@ _PERSISTENCE = (
         "appendfsync",
         value=Barring(
             Ranked(("no", "everysec", "always")),
-            (("no", "a crash then loses up to 30 s of writes, and nothing gets faster"),),
+            (("no", "a crash then loses up to 30 s of writes, and no gain was measured"),),
         ),
         why="Is how often the append-only file reaches the disk: each second, or before each "
         "answer, which costs two thirds of the throughput.",

@@ -61,6 +61,7 @@ HOSTS = st.fixed_dictionaries(
         "ram": st.integers(512 * 2**20, 4 * 2**40),
         "cpus": st.integers(1, 512),
         "numa_nodes": st.integers(1, 8),
+        "slice": st.integers(64 * 2**20, 4 * 2**40),
     }
 )
 
@@ -154,7 +155,9 @@ def test_every_expression_is_in_range_on_every_host(name: str, facts: dict[str, 
         if not setting.tunable.value.is_numeric:
             continue
         for wanted in setting.alternatives:
-            if re.search(r"\b(ram|cpus|numa_nodes)\b", wanted.value):
+            least_cpus = int(wanted.when.get("cpus", "1").lstrip("> ="))
+            if re.search(r"\b(ram|cpus|numa_nodes|slice)\b", wanted.value):
+                facts = {**facts, "cpus": max(facts["cpus"], least_cpus)}
                 value_on(wanted, setting.tunable.id, facts)
 
 
