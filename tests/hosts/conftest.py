@@ -17,6 +17,8 @@ import pytest
 from testbed.host import Host
 from tests.hosts.controller import Controller, new_controller
 from tests.hosts.lab import Lab, impossible_here
+from tests.hosts.redis_lab import Server
+from tests.hosts.scan import Differences
 
 _FOLDER = Path(__file__).parent
 _FAILED = pytest.StashKey[bool]()
@@ -60,12 +62,20 @@ def lab() -> Iterator[Lab]:
 
 
 @contextmanager
-def guarded(lab: Lab, name: str, request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Lend a host out, and see to it that it comes back as it was."""
+def guarded(
+    lab: Lab,
+    name: str,
+    request: pytest.FixtureRequest,
+    cleared: Callable[[], Differences] = dict,
+) -> Iterator[Host]:
+    """Lend a host out, and see to it that it comes back as it was.
+
+    cleared: takes away what else a test may leave; returns what it must not leave.
+    """
     host = lab.host(name)
     yield host
     try:
-        changes = lab.clear(name)
+        changes = cleared() | lab.clear(name)
     except Exception:
         lab.drop(name)
         raise
@@ -105,6 +115,39 @@ def host(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
 def closed(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
     with guarded(lab, "closed", request) as host:
         yield host
+
+
+@contextmanager
+def lent_server(lab: Lab, kind: str, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Lend out a host whose server holds many keys, saved; its settings have to come back."""
+    server = Server(lab.host(kind), "valkey" if kind == "valkey" else "redis")
+    server.fill()
+    before = server.config()
+
+    def cleared() -> Differences:
+        after = server.config()
+        server.empty()
+        return {
+            f"CONFIG GET {name}": (before.get(name), after.get(name))
+            for name in before.keys() | after.keys()
+            if before.get(name) != after.get(name)
+        }
+
+    with guarded(lab, kind, request, cleared):
+        yield server
+
+
+@pytest.fixture
+def redis7(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Server]:
+    with lent_server(lab, "redis7", request) as server:
+        yield server
+
+
+@pytest.fixture(params=["redis7", "redis8", "valkey"])
+def server(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One build after the other."""
+    with lent_server(lab, request.param, request) as one:
+        yield one
 
 
 @pytest.fixture

@@ -8,24 +8,14 @@ from pathlib import Path
 
 from testbed.debian import CLERKS_PASSWORD
 from testbed.host import Host
-from tests.hosts.arranged import arranged, value
+from tests.hosts.arranged import value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL
 from tests.hosts.lab import Lab
+from tests.hosts.watched import watched
 
 RETRIES = "/proc/sys/net/ipv4/tcp_retries2"
 WRONG = "battery staple"
-
-# Copies the command line and the environment of every process, again and again, until told off.
-_WATCH = """
-systemd-run --quiet --collect --unit=watch sh -c '
-while [ ! -e /run/watch.stop ]; do
-    cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null >>/run/watch.seen
-done'
-"""
-_UNWATCH = (
-    "touch /run/watch.stop; while systemctl -q is-active watch; do sleep 0.1; done; rm /run/watch.*"
-)
 
 
 def test_an_account_with_sudo_applies_and_rolls_back(
@@ -41,11 +31,11 @@ def test_an_account_with_a_sudo_password_applies_and_the_password_shows_nowhere(
     bookworm: Host, controller: MakeController
 ) -> None:
     clerk = controller(bookworm, user="clerk", _sudo_password=CLERKS_PASSWORD)
-    with arranged(bookworm, _WATCH, _UNWATCH):
+    with watched(bookworm) as watch:
         outcome = clerk.apply("--profile", SMALL).expect(0)
         assert value(bookworm, RETRIES) == "8"
         back = clerk.rollback().expect(0)
-        seen = bookworm.run("cat /run/watch.seen | tr '\\0' ' '").stdout
+        seen = watch.seen()
     kept = bookworm.run("cat $(find /var/lib/optimizer -type f); journalctl -o cat").stdout
     # The watch did see the program and its sudo.
     assert "sudo" in seen

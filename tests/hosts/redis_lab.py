@@ -1,0 +1,238 @@
+"""A Redis or Valkey server of a test host, and an independent look at it.
+
+Written apart from the product: it asks the host's own client and tools, and shares neither code
+nor a list of names with what it judges.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from testbed.errors import TestbedError
+from testbed.host import Host
+from tests.hosts.arranged import arranged
+
+KEYS = 100_000
+
+_FILL = "for i=1,{count} do redis.call('set','k'..i,i) end"
+# Two names of one parameter, which change together.
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "slowlog-log-slower-than": ("commandlog-execution-slower-than",),
+    "slowlog-max-len": ("commandlog-slow-execution-max-len",),
+}
+_FILES = r"""
+for root in {roots}; do
+    [ ! -e "$root" ] || find "$root" -printf '%p\t%y %m %U:%G\n'
+    [ ! -e "$root" ] || find "$root" -path '/etc/*' -type f -exec sha256sum -- {{}} + |
+        sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/'
+done
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a server is like at one moment.
+
+    config: all that CONFIG GET prints. files: path -> kind, mode, owner, and of configuration
+    the hash. unit: what systemd has of its unit, drop-ins among it. keys: DBSIZE.
+    """
+
+    config: Mapping[str, str]
+    files: Mapping[str, str]
+    unit: str
+    keys: int
+
+    @property
+    def etc(self) -> dict[str, str]:
+        """The files of its configuration."""
+        return {path: text for path, text in self.files.items() if path.startswith("/etc/")}
+
+    @property
+    def data(self) -> set[str]:
+        """The names of its data files and their folders."""
+        return {path for path in self.files if not path.startswith("/etc/")}
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server on a host. port: or the path of its socket. login: how a test logs in."""
+
+    host: Host
+    brand: str = "redis"
+    port: str = "6379"
+    unit: str = ""
+    login: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the product calls it in brackets."""
+        return self.port
+
+    @property
+    def address(self) -> str:
+        """Where it is found among the values of a plan."""
+        return self.port if self.port.startswith("/") else f"127.0.0.1:{self.port}"
+
+    @property
+    def service(self) -> str:
+        """Its systemd unit."""
+        return self.unit or f"{self.brand}-server.service"
+
+    @property
+    def folder(self) -> str:
+        """Where its data is."""
+        return f"/var/lib/{self.brand}"
+
+    @property
+    def conf(self) -> str:
+        """Its configuration file."""
+        return f"/etc/{self.brand}/{self.brand}.conf"
+
+    @property
+    def included(self) -> str:
+        """The file that the product adds to its configuration."""
+        return f"/etc/{self.brand}/{self.brand}.optimizer.conf"
+
+    def id(self, parameter: str) -> str:
+        """Name a tunable of this server as a plan does."""
+        return f"redis.{parameter}[{self.name}]"
+
+    def logging_in(self, line: str) -> Server:
+        """Return the same server, asked after a login."""
+        return replace(self, login=line)
+
+    def ask(self, *commands: str) -> str:
+        """Return what it says. Commands go in on standard input, where no list shows them."""
+        where = f"-s {self.port}" if self.port.startswith("/") else f"-p {self.port}"
+        lines = [self.login, *commands] if self.login else list(commands)
+        text = "".join(f"{line}\n" for line in lines)
+        said = self.host.run(f"{self.brand}-cli {where}", input=text).stdout
+        return said.removeprefix("OK\n" if self.login else "").removesuffix("\n")
+
+    def get(self, parameter: str) -> str:
+        """Return one parameter."""
+        return self.ask(f"CONFIG GET {parameter}").partition("\n")[2]
+
+    def set(self, parameter: str, value: str) -> None:
+        """Set one parameter, as a person would."""
+        said = self.ask(f'CONFIG SET {parameter} "{value}"')
+        assert said == "OK", said
+
+    def info(self, name: str) -> str:
+        """Return one field of INFO."""
+        found = re.search(rf"^{name}:(.*)$", self.ask("INFO everything"), re.MULTILINE)
+        assert found, f"INFO has no {name}"
+        return found[1].strip()
+
+    def keys(self) -> int:
+        """Count the keys."""
+        return int(self.ask("DBSIZE"))
+
+    def fill(self, count: int = KEYS) -> None:
+        """Write keys, and have them on the disk."""
+        said = self.ask(f'EVAL "{_FILL.format(count=count)}" 0', "SAVE")
+        assert said.split() == ["OK"], said
+
+    def config(self) -> dict[str, str]:
+        """Return every parameter."""
+        lines = self.ask("CONFIG GET *").split("\n")
+        # The last value may be empty, and then the last line is too.
+        values = [*lines[1::2], ""]
+        return dict(zip(lines[::2], values, strict=False))
+
+    def look(self) -> Look:
+        """Look at everything of it."""
+        roots = f"/etc/{self.brand} {self.folder}"
+        files: dict[str, str] = {}
+        for line in self.host.run(_FILES.format(roots=roots)).stdout.splitlines():
+            path, _, text = line.partition("\t")
+            files[path] = f"{files.get(path, '')} {text}".strip()
+        unit = self.host.run(
+            f"systemctl show {self.service} -p DropInPaths -p LimitNOFILE -p ActiveState"
+        ).stdout
+        return Look(self.config(), files, unit, self.keys())
+
+    def restart(self) -> None:
+        """Restart its unit, and wait until it answers."""
+        self.systemctl("restart")
+        self.wait()
+
+    def systemctl(self, verb: str) -> None:
+        """Start, stop or restart its unit, as often as a test likes."""
+        self.host.run(
+            f"systemctl reset-failed {self.service} 2>/dev/null; systemctl {verb} {self.service}"
+        )
+
+    def wait(self) -> None:
+        """Wait until it has read its data."""
+        for _ in range(100):
+            try:
+                if self.ask("PING") == "PONG":
+                    return
+            except TestbedError:
+                pass
+            self.host.run("sleep 0.1")
+        raise TestbedError(f"{self.service} does not answer")
+
+    def empty(self) -> None:
+        """Take all data away, and start it as it was when it was installed."""
+        self.systemctl("stop")
+        self.host.run(f"rm -rf {self.folder}/* && chown {self.brand}: {self.folder}")
+        self.systemctl("start")
+        self.wait()
+
+    @contextmanager
+    def configured(self, *lines: str) -> Iterator[None]:
+        """Have lines at the end of its configuration for a while, and restart it with them."""
+        kept = "/run/kept.conf"
+        text = shlex.quote("".join(f"{line}\n" for line in lines))
+        add = f"cp -a {self.conf} {kept} && printf %s {text} >>{self.conf}"
+        # With its mode and owner, whatever the test left there.
+        with arranged(self.host, add, f"cp -a {kept} {self.conf} && rm {kept}"):
+            self.restart()
+            yield
+
+
+def changes_of(plan: Mapping[str, Any], server: Server) -> dict[str, str]:
+    """Return parameter -> value after of all live changes that a host's plan has for a server."""
+    prefix = f"redis:{server.address}/"
+    return {
+        step["path"].removeprefix(prefix): step["after"]
+        for step in plan["steps"]
+        if step["step"] == "value" and step["path"].startswith(prefix)
+    }
+
+
+def config_after(before: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Return what CONFIG GET has to print once changes are made: these, and nothing else."""
+    after = dict(before)
+    for name, value in changes.items():
+        parameter, _, group = name.partition(".")
+        text = "" if value == '""' else value
+        if group:
+            text = _with_class(after[parameter], group, text)
+        for one in (parameter, *_ALIASES.get(parameter, ())):
+            if one in after:
+                after[one] = text
+    return after
+
+
+def _with_class(text: str, group: str, limits: str) -> str:
+    """Replace the three numbers of one class of client-output-buffer-limit."""
+    # Servers print the old name.
+    name = "slave" if group == "replica" else group
+    return re.sub(rf"\b{name}( \d+){{3}}", f"{name} {limits}", text)
+
+
+def held_back(outcome: Mapping[str, Any]) -> dict[str, str]:
+    """Return tunable -> what is at stake of all that a host's plan or result holds back."""
+    listed = outcome.get("held_back")
+    changes = (
+        [one for one in outcome["changes"] if not one["allowed"]] if listed is None else listed
+    )
+    return {change["tunable"]: change["at_stake"] for change in changes}
