@@ -12,13 +12,11 @@ _ROOM = 105
 def stake(difference: Difference, server: RedisInstance) -> str:
     """Say how many keys or bytes are at stake; empty for a change that can lose none."""
     reading = difference.reading
-    changes = ((reading.live, difference.live), (reading.boot, difference.boot))
-    said = (
-        at_stake(reading.tunable.target, before or "", after, server)
-        for before, after in changes
-        if after is not None
-    )
-    return next(filter(None, said), "")
+    # What the next start sets is compared only where what is in force stays as it is.
+    before, after = (reading.live, difference.live)
+    if after is None:
+        before, after = (reading.boot, difference.boot)
+    return at_stake(reading.tunable.target, before or "", after or "", server)
 
 
 def at_stake(parameter: str, before: str, after: str, server: RedisInstance) -> str:
@@ -31,7 +29,7 @@ def at_stake(parameter: str, before: str, after: str, server: RedisInstance) -> 
         case "maxmemory-policy" if _starts_evicting(before, after):
             return _evictable(server)
         case "maxmemory":
-            return _too_small(int(before or 0), int(after), server)
+            return _too_small(int(before or 0), int(after or 0), server)
     return ""
 
 
