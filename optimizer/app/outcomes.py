@@ -42,6 +42,7 @@ _WORDS = {
     "link": "the link could not be made",
     "line": "the line could not be written",
     "move": "the file could not be set aside",
+    "redis": "the server would not start with the file",
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",
     "restart-timer": "the timer could not be restarted",

@@ -77,6 +77,7 @@ make_count() {
         restart-timer) ! runs_systemd || systemctl try-restart "$argument" >/dev/null 2>&1 </dev/null ;;
         restart-unit) restart_unit "$argument" ;;
         check-logrotate) check_logrotate "$argument" || return 1 ;;
+        check-redis) check_redis "${argument%% *}" "${argument#* }" || return 1 ;;
         esac || { emit problem "$action" - "$argument" finished failed; return 1; }
     done <"$JOURNAL/manifest"
 }
@@ -95,6 +96,16 @@ restart_unit() {
     NRestarts=0 | '') ;;
     *) return 1 ;;
     esac
+}
+
+# The server's own program $1 reads our file $2, and ends as it has nowhere to listen. A line
+# that it does not know would keep the server from starting.
+check_redis() {
+    said=$("$1" "$2" --port 0 --unixsocket '' --appendonly no --save '' --logfile '' --daemonize no 2>&1 </dev/null)
+    case $said in *FATAL*) ;; *) return 0 ;; esac
+    said=${said#*>>> }
+    emit problem redis - "$2" valid "$(printf '%s' "$said" | tr '\n' ' ')"
+    return 1
 }
 
 # The whole configuration is read, as one log set may collide with another file's.

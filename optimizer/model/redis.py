@@ -26,6 +26,7 @@ INFO_FIELDS = (
     "redis_mode",
     "process_id",
     "config_file",
+    "executable",
     "uptime_in_seconds",
     "connected_clients",
     "maxclients",
@@ -198,6 +199,13 @@ class RedisInstance:
     def is_persistent(self) -> bool:
         """Whether a restart brings the keys back: an append-only file, or save points."""
         return self.config.get("appendonly") == "yes" or self.config.get("save", NO_SAVE) != NO_SAVE
+
+    @property
+    def lost_by_restart(self) -> str:
+        """Which data a restart would lose; empty for none."""
+        if self.is_persistent or not self.keys:
+            return ""
+        return f"{self.keys} keys, which nothing brings back after a restart"
 
     def number(self, name: str) -> int:
         """Return a whole number of INFO, 0 where it is not there."""

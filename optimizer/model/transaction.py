@@ -113,7 +113,9 @@ class ActionStep(_Data):
     """
 
     step: Literal["action"] = "action"
-    action: Literal["daemon-reload", "restart-timer", "restart-unit", "check-logrotate"]
+    action: Literal[
+        "daemon-reload", "restart-timer", "restart-unit", "check-logrotate", "check-redis"
+    ]
     argument: str = ""
     needs: tuple[Permission, ...] = ()
 

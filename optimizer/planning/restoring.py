@@ -243,7 +243,7 @@ def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign |
     if isinstance(first, ModuleStep) and isinstance(last, ModuleStep):
         step_back = ModuleStep(name=first.name, is_loaded=not first.is_loaded)
         return (step_back if last.is_loaded == first.is_loaded else None), None
-    if isinstance(last, ActionStep) and last.action != "check-logrotate":
+    if isinstance(last, ActionStep) and not last.action.startswith("check-"):
         return last, None
     return None, None
 

@@ -118,7 +118,7 @@ def _read(tunable: Tunable, server: RedisInstance, observation: Observation) -> 
         facts={"role": server.role, "persistence": server.persistence},
         numbers={"slice": _slice(server, observation)},
         effect_here=_effect(tunable, server, parameter),
-        lost_by_restart=_lost_by_restart(server),
+        lost_by_restart=server.lost_by_restart,
     )
 
 
@@ -170,12 +170,6 @@ def _effect(tunable: Tunable, server: RedisInstance, parameter: str) -> Effect:
     if parameter.partition(".")[0] in server.fixed:
         return Effect.RESTART
     return Effect.LIVE if tunable.effect is Effect.RESTART else tunable.effect
-
-
-def _lost_by_restart(server: RedisInstance) -> str:
-    if server.is_persistent or not server.keys:
-        return ""
-    return f"{server.keys} keys, which nothing brings back after a restart"
 
 
 def _slice(server: RedisInstance, observation: Observation) -> int:
@@ -235,7 +229,8 @@ def _patience(server: RedisInstance, parameter: str) -> int:
 def _files(server: RedisInstance, boot: Mapping[str, str], observation: Observation) -> Artifact:
     own = own_settings(own_text(server.include, observation))
     # Our file is the root user's, and has to be readable by the server's.
-    ours = write_text(server.include, render({**own, **boot}), observation)
+    settings = {_spelled(name, server): text for name, text in {**own, **boot}.items()}
+    ours = _checked(server, write_text(server.include, render(settings), observation))
     state = server.config_state
     if state is None or state.has_line:
         return ours
@@ -246,6 +241,15 @@ def _files(server: RedisInstance, boot: Mapping[str, str], observation: Observat
         size=state.size,
     )
     return Artifact.joined([ours, Artifact((line,), (_included(server),), {})])
+
+
+def _checked(server: RedisInstance, ours: Artifact) -> Artifact:
+    """Have the server's own program read our file before it is kept."""
+    program = server.info.get("executable", "")
+    if not program.startswith("/") or " " in program:
+        return ours
+    check = ActionStep(action="check-redis", argument=f"{program} {server.include}")
+    return Artifact.joined([ours, Artifact((check,), blobs={})])
 
 
 def _included(server: RedisInstance) -> FileChange:

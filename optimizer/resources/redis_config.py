@@ -84,12 +84,16 @@ def _bytes(word: str) -> str:
 
 
 def own_settings(text: str) -> dict[str, str]:
-    """Read our file: parameter, with its class behind a dot -> canonical text, in its order."""
+    """Read our file: parameter, with its class behind a dot -> canonical text, in its order.
+
+    Names are spelled as the catalogue has them, whatever the version of the server.
+    """
     found: dict[str, str] = {}
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, *words = words_of(line)
+        name = name.replace("_", "-")
         if name == "client-output-buffer-limit":
             name, words = f"{name}.{words[0]}", words[1:]
         found[name] = _added(found.get(name, NO_SAVE), words) if name == _SAVE else " ".join(words)

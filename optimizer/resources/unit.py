@@ -12,7 +12,7 @@ from optimizer.model.observation import Observation, Unit
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
-from optimizer.model.tunable import Permission, Tunable
+from optimizer.model.tunable import Tunable
 from optimizer.resources.base import (
     DAEMON_RELOAD,
     HEADER,
@@ -25,6 +25,8 @@ from optimizer.resources.base import (
 
 # Sorts behind override.conf, where `systemctl edit` puts what a person wants.
 DROP_IN = "/etc/systemd/system/{unit}.d/zz-optimizer.conf"
+
+_SERVERS = ("redis", "valkey")
 
 # systemd.exec(5) directive -> row of /proc/PID/limits.
 _LIMITS = {
@@ -68,6 +70,8 @@ class UnitDirective(NothingAtStake):
             units=frozenset({unit}),
             properties=frozenset({directive, f"{directive}Soft", "MainPID", "DropInPaths"}),
             files=frozenset({DROP_IN.format(unit=unit)}),
+            # A server that keeps nothing loses its keys when its unit is restarted.
+            redis=frozenset({"appendonly", "save"} if unit.startswith(_SERVERS) else ()),
         )
 
     def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
@@ -90,6 +94,7 @@ class UnitDirective(NothingAtStake):
                 live=None if in_force is None else canonical(tunable, in_force),
                 boot=canonical(tunable, configured),
                 source=path if own else unit.properties.get("FragmentPath"),
+                lost_by_restart=_lost_by_restart(name, observation),
             ),
         )
 
@@ -120,10 +125,17 @@ def _write_unit(unit: str, differences: list[Difference], observation: Observati
         section = unit.rpartition(".")[2].capitalize()
         artifacts.append(write_text(path, render(merged, section), observation))
         artifacts.append(Artifact((DAEMON_RELOAD,), blobs={}))
-    if any(one.live is not None for one in differences) and observation.units[unit].is_active:
-        restart = ActionStep(action="restart-unit", argument=unit, needs=(Permission.RESTART,))
+    live = [one for one in differences if one.live is not None]
+    if live and observation.units[unit].is_active:
+        needs = live[0].reading.restart_needs
+        restart = ActionStep(action="restart-unit", argument=unit, needs=needs)
         artifacts.append(Artifact((restart,), blobs={}))
     return Artifact.joined(artifacts)
+
+
+def _lost_by_restart(unit: str, observation: Observation) -> str:
+    lost = (server.lost_by_restart for server in observation.redis if server.unit == unit)
+    return next(filter(None, lost), "")
 
 
 def _configured(unit: Unit, directive: str) -> str | None:

@@ -213,7 +213,7 @@ def test_a_value_that_the_kernel_refuses_brings_the_others_back(lab: Lab) -> Non
     before, untouched = lab.tree(), third.stat().st_mtime_ns
     answers = lab.apply(lab.change(steps))
     [problem] = problems_of(answers)
-    assert (problem.what, problem.tunable) == ("the kernel refused the value", "t.version")
+    assert (problem.what, problem.tunable) == ("the value was refused", "t.version")
     assert verdict(answers) == "restored"
     assert lab.tree() == before
     # What comes after the refusal is not even tried.

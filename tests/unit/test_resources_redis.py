@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from optimizer.host.redis_observed import parameters
-from optimizer.model.observation import ConfigLine, LinedFile, Observation
+from optimizer.model.observation import ConfigLine, LinedFile, Observation, Unit
 from optimizer.model.plan import HostPlan
 from optimizer.model.reading import ReadingState
 from optimizer.model.redis import NO_SAVE, RedisInstance
@@ -357,3 +357,39 @@ def test_a_restart_after_which_nothing_is_left_needs_more_consent() -> None:
     lost = guarded(steps, seen(server({"appendonly": "yes", "save": NO_SAVE})), DATA).steps
     [action] = [step for step in lost if isinstance(step, ActionStep)]
     assert set(action.needs) == {Permission.RESTART, Permission.DATA}
+
+
+def test_our_file_spells_names_as_the_version_of_the_server_does() -> None:
+    older = server({"server_cpulist": ""}, fixed=frozenset({"server_cpulist"}))
+    made = plan({"redis.server-cpulist": "0-1"}, older)
+    [file] = [change for change in made.files if change.path == OURS]
+    assert "+server_cpulist 0-1" in file.diff
+    newer = server({"server-cpulist": ""}, fixed=frozenset({"server-cpulist"}))
+    [file] = [
+        change
+        for change in plan({"redis.server-cpulist": "0-1"}, newer).files
+        if change.path == OURS
+    ]
+    assert "+server-cpulist 0-1" in file.diff
+
+
+def test_the_servers_own_program_reads_our_file_before_it_is_kept() -> None:
+    known_program = server(info={**SERVER.info, "executable": "/usr/bin/redis-server"})
+    made = plan({"redis.maxmemory-policy": "volatile-ttl"}, known_program)
+    [check] = [step for step in made.steps if isinstance(step, ActionStep)]
+    assert (check.action, check.argument) == ("check-redis", f"/usr/bin/redis-server {OURS}")
+    assert check.needs == ()
+
+
+def test_a_limit_of_its_unit_restarts_no_server_that_would_lose_its_keys() -> None:
+    unit = Unit(
+        "redis-server.service",
+        {"LoadState": "loaded", "ActiveState": "active", "LimitNOFILE": "1024"},
+    )
+    asked = profile({"system.unit.redis-server.service.LimitNOFILE": 10240})
+    volatile = seen(server({"save": NO_SAVE}), units={unit.name: unit})
+    held = plan_host("db-1", asked, volatile, {}, RESTART)
+    assert held.changes[0].at_stake.startswith("1000 keys")
+    assert not [step for step in held.steps if getattr(step, "action", "") == "restart-unit"]
+    kept = plan_host("db-1", asked, seen(units={unit.name: unit}), {}, RESTART)
+    assert [step for step in kept.steps if getattr(step, "action", "") == "restart-unit"]
