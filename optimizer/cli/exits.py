@@ -102,7 +102,7 @@ def history_code(result: HistoryResult) -> ExitCode:
 
 
 def doctor_code(result: DoctorResult) -> ExitCode:
-    """Return the code of a diagnosis; something critical would make an apply fail."""
+    """Return the code of a diagnosis; 1 for anything critical on any host."""
     statuses = {check.status for host in result.hosts for check in host.checks}
     code = ExitCode.NOTHING_CHANGED if "critical" in statuses else ExitCode.OK
     return worst([code, _reached(host.state for host in result.hosts)])

@@ -38,6 +38,13 @@ class SettingInfo(_Data):
     alternatives: tuple[WantedInfo, ...]
 
 
+class ThresholdInfo(_Data):
+    """From where on a health check warns or is critical; None for never."""
+
+    warning: float | None
+    critical: float | None
+
+
 class ProfileInfo(_Data):
     """A profile with everything it extends merged in; a list leaves the settings out."""
 
@@ -47,6 +54,7 @@ class ProfileInfo(_Data):
     extends: tuple[str, ...]
     digest: str
     settings: tuple[SettingInfo, ...] = ()
+    health: dict[str, ThresholdInfo] = {}
 
 
 class ProfileResult(_Data):
@@ -99,6 +107,10 @@ def _profile(profile: Profile, is_whole: bool) -> ProfileInfo:
         extends=profile.extends,
         digest=profile.digest,
         settings=tuple(_setting(name, setting) for name, setting in settings),
+        health={
+            name: ThresholdInfo(warning=one.warning, critical=one.critical)
+            for name, one in (sorted(profile.health.items()) if is_whole else ())
+        },
     )
 
 

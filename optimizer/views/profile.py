@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optimizer.model.profile import Constraint, Profile, Setting, Wanted
+from optimizer.model.profile import Constraint, Profile, Setting, Threshold, Wanted
 from optimizer.views.text import Look, following, labelled, shown, table, wrap
 
 _CONSTRAINTS = {
@@ -34,8 +34,16 @@ def render(profile: Profile, look: Look) -> list[str]:
         rows += _rows(name.partition(".")[2] or name, setting, look)
     for module, rows in modules.items():
         lines += ["", f"  {module}", *table(rows, "<<", look, "    ")]
+    if profile.health:
+        levels = [(name, _levels(one)) for name, one in sorted(profile.health.items())]
+        lines += ["", "  health", *table(levels, "<<", look, "    ")]
     command = f"optimizer plan INVENTORY --profile {profile.name}"
     return [*lines, "", *following(command, look)]
+
+
+def _levels(threshold: Threshold) -> str:
+    levels = (("warning", threshold.warning), ("critical", threshold.critical))
+    return ", ".join(f"{name} {level:g}" for name, level in levels if level is not None) or "never"
 
 
 def _rows(name: str, setting: Setting, look: Look) -> list[tuple[str, ...]]:

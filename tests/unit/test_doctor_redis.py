@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.app import doctor as doctor_
+from optimizer.app import looking
 from optimizer.app import score as score_
 from optimizer.app.requests import ProfileRequest
 from optimizer.model.errors import UnknownProfile
@@ -56,7 +57,7 @@ class Probed:
 def probing(monkeypatch: pytest.MonkeyPatch, *servers: RedisInstance) -> Probed:
     probed = Probed(*servers)
     monkeypatch.setattr(doctor_, "probe", probed)
-    monkeypatch.setattr(score_, "probe", probed)
+    monkeypatch.setattr(looking, "probe", probed)
     return probed
 
 
