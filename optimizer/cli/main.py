@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -91,6 +92,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command line, and return the exit code; the console script ends with it."""
     words = list(sys.argv[1:] if words is None else words)
     _open_closed_streams()
+    # Importing makes objects and no garbage. Before hosts are asked it is searched for again.
+    gc.disable()
     try:
         code = root.main(
             words,
@@ -104,6 +107,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(ExitCode.USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return int(failures.fail(error, _told(words)))
+    finally:
+        gc.enable()
 
 
 def _open_closed_streams() -> None:

@@ -11,6 +11,7 @@ from optimizer.engine.privilege import DIRECT, ELEVATED, standard_input
 from optimizer.model.fleet import Reply
 
 if TYPE_CHECKING:
+    from paramiko import Transport
     from pyinfra.api.host import Host
     from pyinfra.connectors.base import BaseConnector
 
@@ -22,6 +23,7 @@ _SILENCE = 15.0
 
 # Keys are checked unless the inventory says otherwise: a trading host is never trusted blindly.
 _HOST_KEY_CHECKING = "ssh_strict_host_key_checking"
+_CONNECT_ARGUMENTS = "ssh_paramiko_connect_kwargs"
 
 
 def run_program(host: Host, program: str, timeout: float) -> Reply:
@@ -29,12 +31,11 @@ def run_program(host: Host, program: str, timeout: float) -> Reply:
 
     timeout in seconds. Never raises: a host must not take the rest of the fleet down.
     """
-    if host.data.get(_HOST_KEY_CHECKING) is None:
-        setattr(host.data, _HOST_KEY_CHECKING, "yes")
+    _prepare(host)
     connector = host.connector_cls(host.state, host)
     try:
         connector.connect()
-        _prepare_socket(connector)
+        _keep_asking(connector)
     except Exception as error:
         return _unreached(error)
     try:
@@ -45,6 +46,36 @@ def run_program(host: Host, program: str, timeout: float) -> Reply:
         return Reply(error=f"the connection broke: {_text(error)}")
     finally:
         _close(connector)
+
+
+def _prepare(host: Host) -> None:
+    """Say how a host is connected to, where its inventory data does not."""
+    if host.data.get(_HOST_KEY_CHECKING) is None:
+        setattr(host.data, _HOST_KEY_CHECKING, "yes")
+    given = host.data.get(_CONNECT_ARGUMENTS) or {}
+    setattr(host.data, _CONNECT_ARGUMENTS, {"transport_factory": _transport, **given})
+
+
+def _transport(connected: Any, **options: Any) -> Transport:
+    """Make paramiko's transport over a socket that sends at once and notices a silent network."""
+    from paramiko import Transport
+
+    # A connection through another host is not a socket.
+    if isinstance(connected, socket.socket):
+        # Nagle's algorithm costs some 40 ms a login, and as much a command; paramiko leaves it on.
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            limit = int(_SILENCE * 1000)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
+    return Transport(connected, **options)
+
+
+def _keep_asking(connector: BaseConnector) -> None:
+    """Send something while an answer is waited for: otherwise nothing is missed."""
+    client = getattr(connector, "client", None)
+    transport = client.get_transport() if client else None
+    if transport is not None:
+        transport.set_keepalive(_KEEPALIVE)
 
 
 def _text(error: Exception) -> str:
@@ -80,21 +111,6 @@ def _read(reply: Reply, complaint: str) -> Reply:
     if not reply.text and complaint:
         return replace(reply, error=complaint.splitlines()[-1])
     return reply
-
-
-def _prepare_socket(connector: BaseConnector) -> None:
-    """Send at once, and notice a network that went silent."""
-    client = getattr(connector, "client", None)
-    transport = client.get_transport() if client else None
-    if transport is None or not isinstance(transport.sock, socket.socket):
-        return
-    # Nagle's algorithm costs some 45 ms a command, and paramiko leaves it on.
-    transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Otherwise nothing is sent while an answer is waited for, and so nothing is missed.
-    transport.set_keepalive(_KEEPALIVE)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        limit = int(_SILENCE * 1000)
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
 
 
 def _close(connector: BaseConnector) -> None:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from optimizer.engine import inventory as inventories
 from optimizer.engine.connection import run_program
-from optimizer.engine.startup import packages_searched_once, postpone_import
+from optimizer.engine.startup import (
+    collect_garbage_from_now_on,
+    packages_searched_once,
+    postpone_import,
+)
 from optimizer.model.fleet import Reply, Target
 from optimizer.model.redis import RedisInstance, RedisLogin
 from optimizer.model.request import ProbeRequest
@@ -34,6 +38,7 @@ def open_fleet(
     with packages_searched_once():
         patch()
         state = inventories.load_state(inventory, connect_timeout)
+    collect_garbage_from_now_on()
     return PyinfraFleet(inventory, inventories.limited(state, limit))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import sys
 from collections.abc import Iterator
@@ -37,3 +38,12 @@ def packages_searched_once() -> Iterator[None]:
         yield
     finally:
         importlib.metadata.entry_points = search
+
+
+def collect_garbage_from_now_on() -> None:
+    """End what the command line began: no search for garbage while everything is imported.
+
+    What is there by now stays until the end, so it is not looked at again.
+    """
+    gc.freeze()
+    gc.enable()

@@ -142,6 +142,7 @@ put_file() {
     ERROR=
     case $1 in /etc/systemd/system/*) RELOAD=yes ;; esac
     if [ "$2" = @absent ]; then
+        end_unit "$1"
         ERROR=$(rm -f "$1" 2>&1) || return 1
         flush "${1%/*}"
         return 0
@@ -155,6 +156,14 @@ put_file() {
         return 1
     }
     flush "${1%/*}"
+}
+
+# Ours only writes values at boot and then counts as active: without its file it would still be
+# listed, as one that was not found, until the next boot.
+end_unit() {
+    case $1 in /etc/systemd/system/*.service) ;; *) return 0 ;; esac
+    runs_systemd && systemctl --quiet is-active "${1##*/}" || return 0
+    systemctl stop "${1##*/}" >/dev/null 2>&1 </dev/null
 }
 
 # path before after

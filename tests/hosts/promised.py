@@ -8,6 +8,21 @@ from typing import Any
 
 from tests.hosts.scan import Differences, Scan
 
+_SCHEDULER = re.compile(r"(?P<queue>/sys/block/[^/]+/queue)/scheduler")
+# An I/O scheduler brings a folder of its own settings along, `iosched`, and takes it away again:
+# what Linux 6.1 puts there. async_depth is as deep as the queue.
+_OWN_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "none": {},
+    "mq-deadline": {
+        "fifo_batch": "16",
+        "front_merges": "1",
+        "prio_aging_expire": "10000",
+        "read_expire": "500",
+        "write_expire": "5000",
+        "writes_starved": "2",
+    },
+}
+
 
 def promised(plan: Mapping[str, Any], before: Scan) -> dict[str, str | None]:
     """Return scan key -> text afterwards (None: gone) of all that a host's plan lists."""
@@ -23,6 +38,8 @@ def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str 
         match step["step"]:
             case "value":
                 yield _value_key(step["path"]), step["after"]
+                if step["before"] != step["after"]:
+                    yield from _brought_along(plan, step, before)
             case "file":
                 after = step["after"]
                 text = f"f {after['mode']} {after['owner']} {after['sha256']}" if after else None
@@ -34,6 +51,24 @@ def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str 
                 yield f"file {step['path']}", text
             case "module":
                 yield from _module(step["name"], step["is_loaded"], before)
+
+
+def _brought_along(
+    plan: Mapping[str, Any], step: Mapping[str, Any], before: Scan
+) -> Iterator[tuple[str, str | None]]:
+    """Yield the settings that come and go with the I/O scheduler of a disk."""
+    found = _SCHEDULER.fullmatch(step["path"])
+    if not found:
+        return
+    queue = found["queue"]
+    folder = f"sys {queue}/iosched/"
+    yield from ((key, None) for key in before if key.startswith(folder))
+    own = _OWN_SETTINGS[step["after"]]
+    yield from ((folder + name, value) for name, value in own.items())
+    if step["after"] == "mq-deadline":
+        depth = f"{queue}/nr_requests"
+        after = {one["path"]: one["after"] for one in plan["steps"] if one["step"] == "value"}
+        yield f"{folder}async_depth", after.get(depth, before[f"sys {depth}"])
 
 
 def _value_key(path: str) -> str:

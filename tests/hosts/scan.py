@@ -29,10 +29,14 @@ MOVING = re.compile(
     | sysctl\ kernel\.perf_event_max_sample_rate                      # lowered by the kernel
     | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
     | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
+    | (unit|service|pid)\ systemd-fsckd\.(service|socket)  # 30 s after each boot it ends by itself
     | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
     """,
     re.VERBOSE,
 )
+
+# Processes, and a share of the memory that happened to be free when the kernel started.
+_OF_ONE_BOOT = ("boot", "pid ", "sysctl vm.user_reserve_kbytes")
 
 # One remote command. Records end with NUL, as names of files may hold anything else.
 _SCRIPT = r"""
@@ -114,14 +118,10 @@ def _without_moving(records: Iterator[tuple[str, str]]) -> Iterator[tuple[str, s
 
 
 def difference(before: Scan, after: Scan) -> Differences:
-    """Return what is not the same.
-
-    A boot gives every service a new process, so processes count within one boot only.
-    """
+    """Return what is not the same, without what each boot makes anew."""
     is_one_boot = before["boot"] == after["boot"]
     return {
         key: (before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-        and (is_one_boot or not key.startswith(("pid ", "boot")))
+        if before.get(key) != after.get(key) and (is_one_boot or not key.startswith(_OF_ONE_BOOT))
     }
