@@ -17,6 +17,8 @@ from testbed.host import Host
 _PROJECT = Path(__file__).parent.parent.parent
 PROFILES = Path(__file__).parent / "profiles"
 SMALL = str(PROFILES / "small.yaml")
+REDIS_SMALL = str(PROFILES / "redis-small.yaml")
+REDIS_FULL = str(PROFILES / "redis-full.yaml")
 # Seconds; also on a machine that is busy with something else.
 PATIENCE = 180.0
 # The least that --confirm-timeout takes, in seconds.

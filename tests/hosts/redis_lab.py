@@ -60,12 +60,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Server:
-    """One server on a host. port: or the path of its socket. login: how a test logs in."""
+    """One server on a host.
+
+    port: or the path of its socket. instance: of Debian's template unit; empty for the usual one.
+    login: how a test logs in.
+    """
 
     host: Host
     brand: str = "redis"
     port: str = "6379"
-    unit: str = ""
+    instance: str = ""
     login: str = ""
 
     @property
@@ -81,7 +85,7 @@ class Server:
     @property
     def service(self) -> str:
         """Its systemd unit."""
-        return self.unit or f"{self.brand}-server.service"
+        return f"{self.brand}-server{'@' if self.instance else ''}{self.instance}.service"
 
     @property
     def folder(self) -> str:
@@ -91,12 +95,17 @@ class Server:
     @property
     def conf(self) -> str:
         """Its configuration file."""
-        return f"/etc/{self.brand}/{self.brand}.conf"
+        return f"{self._base}.conf"
 
     @property
     def included(self) -> str:
         """The file that the product adds to its configuration."""
-        return f"/etc/{self.brand}/{self.brand}.optimizer.conf"
+        return f"{self._base}.optimizer.conf"
+
+    @property
+    def _base(self) -> str:
+        name = f"{self.brand}-{self.instance}" if self.instance else self.brand
+        return f"/etc/{self.brand}/{name}"
 
     def id(self, parameter: str) -> str:
         """Name a tunable of this server as a plan does."""
@@ -169,10 +178,10 @@ class Server:
         )
 
     def wait(self) -> None:
-        """Wait until it has read its data."""
+        """Wait until it has read its data, or asks for a login."""
         for _ in range(100):
             try:
-                if self.ask("PING") == "PONG":
+                if self.ask("PING").startswith(("PONG", "NOAUTH")):
                     return
             except TestbedError:
                 pass
@@ -188,14 +197,24 @@ class Server:
 
     @contextmanager
     def configured(self, *lines: str) -> Iterator[None]:
-        """Have lines at the end of its configuration for a while, and restart it with them."""
-        kept = "/run/kept.conf"
-        text = shlex.quote("".join(f"{line}\n" for line in lines))
-        add = f"cp -a {self.conf} {kept} && printf %s {text} >>{self.conf}"
-        # With its mode and owner, whatever the test left there.
-        with arranged(self.host, add, f"cp -a {kept} {self.conf} && rm {kept}"):
+        """Have lines at the end of its configuration for a while; it is restarted before and after.
+
+        The file comes back with its mode and owner, whatever is done to it meanwhile.
+        """
+        kept = f"{self.conf}.kept"
+        with arranged(self.host, f"cp -a {self.conf} {kept}", f"mv {kept} {self.conf}"):
+            text = "".join(f"{line}\n" for line in lines)
+            self.host.run(f"cat >>{self.conf}", input=text)
             self.restart()
             yield
+        self.restart()
+
+    @contextmanager
+    def secured(self, password: str) -> Iterator[Server]:
+        """Have it want a password for a while; yields the server as one that logs in."""
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        with self.configured(f'requirepass "{escaped}"'):
+            yield replace(self, login=f'AUTH "{escaped}"')
 
 
 def changes_of(plan: Mapping[str, Any], server: Server) -> dict[str, str]:

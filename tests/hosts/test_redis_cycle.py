@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from tests.hosts.conftest import MakeController
-from tests.hosts.controller import PROFILES
+from tests.hosts.controller import REDIS_FULL
 from tests.hosts.redis_lab import KEYS, Look, Server, changes_of, config_after
-
-FULL = str(PROFILES / "redis-full.yaml")
 
 
 def test_a_change_is_what_was_planned_and_goes_back_through_restarts_with_all_keys(
@@ -14,23 +12,23 @@ def test_a_change_is_what_was_planned_and_goes_back_through_restarts_with_all_ke
 ) -> None:
     one, name = controller(server.host), server.host.name
     before = server.look()
-    planned = one.plan("--profile", FULL).expect(0).host(name)
+    planned = one.plan("--profile", REDIS_FULL).expect(0).host(name)
     assert planned["not_applicable"] == planned["unknown"] == []
     wanted = config_after(before.config, changes_of(planned, server))
 
-    one.apply("--profile", FULL).expect(0)
+    one.apply("--profile", REDIS_FULL).expect(0)
     applied = server.look()
     assert applied.config == wanted != before.config
     assert applied.keys == KEYS
     _only_our_line_is_new(server, before, applied)
-    again = one.plan("--profile", FULL, "--detailed-exitcode").expect(0).host(name)
+    again = one.plan("--profile", REDIS_FULL, "--detailed-exitcode").expect(0).host(name)
     assert (again["changes"], again["files"], again["steps"]) == ([], [], [])
     assert one.verify().expect(0).host(name)["state"] == "match"
 
     server.restart()
     assert server.config() == wanted
     assert server.keys() == KEYS
-    assert one.verify("--profile", FULL).expect(0).host(name)["state"] == "match"
+    assert one.verify("--profile", REDIS_FULL).expect(0).host(name)["state"] == "match"
 
     server.ask("SET written-later 1")
     one.rollback().expect(0)
