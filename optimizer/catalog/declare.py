@@ -13,6 +13,7 @@ from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text,
 
 KERNEL_DOCS = "https://docs.kernel.org"
 REDIS_DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/"
+POSTGRESQL_DOCS = "https://www.postgresql.org/docs/current"
 MANUAL = "https://man7.org/linux/man-pages"
 PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
 
@@ -88,6 +89,25 @@ def redis(parameter: str, value: ValueType, why: str, **details: Unpack[Details]
         value,
         why,
         REDIS_DOCS,
+        unit=unit_of(value),
+        **details,
+    )
+
+
+def postgresql(
+    name: str, value: ValueType, why: str, page: str, **details: Unpack[Details]
+) -> Tunable:
+    """Declare a setting of PostgreSQL; page: of its manual, `runtime-config-resource`.
+
+    Sizes are in bytes, times in the unit that the value type names, whatever the server counts in.
+    """
+    return Tunable(
+        f"postgresql.{name}",
+        "postgresql",
+        name,
+        value,
+        why,
+        f"{POSTGRESQL_DOCS}/{page}.html",
         unit=unit_of(value),
         **details,
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
 
 
@@ -177,6 +178,7 @@ class Observation:
     pending: the change that waits for its confirmation, empty when there is none.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
+    postgresql: every PostgreSQL cluster, likewise.
     services: what else of redis, postgresql and node runs on the host.
     """
 
@@ -199,4 +201,5 @@ class Observation:
     pending: str = ""
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
+    postgresql: tuple[PgCluster, ...] = ()
     services: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ class ProbeRequest:
     modules: `name:KERNEL_CONFIG_OPTION`. units: systemd units. properties: of units.
     names: users and groups whose existence matters.
     redis: parameters of Redis servers; asking for any finds the servers of the host.
+    postgresql: settings of PostgreSQL clusters, likewise.
     redis_health: also what health checks of them need.
     """
 
@@ -26,6 +27,7 @@ class ProbeRequest:
     names: frozenset[str] = frozenset()
     redis: frozenset[str] = frozenset()
     redis_health: bool = False
+    postgresql: frozenset[str] = frozenset()
     snapshots: bool = False
 
 

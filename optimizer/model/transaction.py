@@ -30,7 +30,7 @@ class ValueStep(_Data):
 
     path: a file of the kernel, or `redis:ADDRESS/PARAMETER`.
 
-    write: `set` writes it; `follow` expects the kernel to change it together with
+    write: `set` writes it; `file` waits for a file that the confirmation writes; `follow` expects the kernel to change it together with
         another value; `hold` writes the same value again because another write resets it.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
@@ -42,7 +42,7 @@ class ValueStep(_Data):
     path: str
     before: str
     after: str
-    write: Literal["set", "follow", "hold"] = "set"
+    write: Literal["set", "file", "follow", "hold"] = "set"
     restore: Literal["set", "skip"] = "set"
     patience: int = 0
 
@@ -82,7 +82,9 @@ class LinkStep(_Data):
 
 
 class LineStep(_Data):
-    """A last line in a file that is somebody else's, added (`is_present`) or taken out.
+    """A line in a file that is somebody else's: added at the end (`is_present`) or taken out.
+
+    replaces: the line that it stands in for, at the same place; empty for a line at the end.
 
     The bytes of the file stay on the host, as they may hold passwords.
     before: the file as it is. original, size: the file without the line, where it is taken
@@ -96,6 +98,7 @@ class LineStep(_Data):
     is_present: bool = True
     original: FileRef | None = None
     size: int = 0
+    replaces: str = ""
 
 
 class MoveStep(_Data):
@@ -114,7 +117,13 @@ class ActionStep(_Data):
 
     step: Literal["action"] = "action"
     action: Literal[
-        "daemon-reload", "restart-timer", "restart-unit", "check-logrotate", "check-redis"
+        "daemon-reload",
+        "restart-timer",
+        "restart-unit",
+        "check-logrotate",
+        "check-redis",
+        "check-postgresql",
+        "reload-postgresql",
     ]
     argument: str = ""
     needs: tuple[Permission, ...] = ()
