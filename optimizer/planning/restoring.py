@@ -187,26 +187,34 @@ def _follows(step: Step) -> bool:
 def _held(
     changes: Sequence[tuple[str, Snapshot]], written: set[str], observation: Observation
 ) -> list[ValueStep]:
-    """Hold the values of the changes that are not written: a write back may reset them."""
-    touched = {
-        step.path: step
-        for _, snapshot in changes
-        if snapshot.kind != "snapshot"
-        for step in snapshot.steps
-        if isinstance(step, ValueStep) and _key(step) not in written
-    }
-    found = {path: observation.values.get(path) for path in touched}
-    return [
-        ValueStep(
-            tunable=touched[path].tunable,
-            path=path,
-            before=value.text,
-            after=value.text,
-            write="hold",
-        )
-        for path, value in found.items()
-        if value and value.state is ValueState.WRITABLE
-    ]
+    """Hold the values of the changes that are not written: a write back may reset them.
+
+    A boot with the changed values may have had the kernel choose another value for them
+    (vm.min_free_kbytes by huge pages); then what there was before goes back too.
+    """
+    touched: dict[str, tuple[ValueStep, bool]] = {}
+    for _, snapshot in changes:
+        is_booted = snapshot.boot_id != observation.facts.boot_id
+        for step in snapshot.steps if snapshot.kind != "snapshot" else ():
+            if isinstance(step, ValueStep) and _key(step) not in written:
+                touched.setdefault(step.path, (step, is_booted))
+    held = []
+    for path, (step, is_booted) in touched.items():
+        value = observation.values.get(path)
+        if value and value.state is ValueState.WRITABLE:
+            is_moved = is_booted and value.text != step.before and _is_held(step)
+            held.append(_hold(step, value.text, step.before if is_moved else value.text))
+    return held
+
+
+def _hold(step: ValueStep, found: str, after: str) -> ValueStep:
+    return ValueStep(
+        tunable=step.tunable,
+        path=step.path,
+        before=found,
+        after=after,
+        write="hold" if after == found else "set",
+    )
 
 
 def _key(step: Step) -> str:

@@ -7,7 +7,6 @@ nor a list of names with what it judges.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,12 +24,17 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "slowlog-log-slower-than": ("commandlog-execution-slower-than",),
     "slowlog-max-len": ("commandlog-slow-execution-max-len",),
 }
-_FILES = r"""
+_BETWEEN = "=" * 40
+_LOOK = r"""
+{client}
+echo {between}
 for root in {roots}; do
     [ ! -e "$root" ] || find "$root" -printf '%p\t%y %m %U:%G\n'
     [ ! -e "$root" ] || find "$root" -path '/etc/*' -type f -exec sha256sum -- {{}} + |
         sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/'
 done
+echo {between}
+systemctl show {unit} -p DropInPaths -p LimitNOFILE -p ActiveState
 """
 
 
@@ -117,10 +121,18 @@ class Server:
 
     def ask(self, *commands: str) -> str:
         """Return what it says. Commands go in on standard input, where no list shows them."""
+        return self._answer(self.host.run(self._client, input=self._lines(*commands)).stdout)
+
+    @property
+    def _client(self) -> str:
         where = f"-s {self.port}" if self.port.startswith("/") else f"-p {self.port}"
-        lines = [self.login, *commands] if self.login else list(commands)
-        text = "".join(f"{line}\n" for line in lines)
-        said = self.host.run(f"{self.brand}-cli {where}", input=text).stdout
+        return f"{self.brand}-cli {where}"
+
+    def _lines(self, *commands: str) -> str:
+        lines = [self.login, *commands] if self.login else commands
+        return "".join(f"{line}\n" for line in lines)
+
+    def _answer(self, said: str) -> str:
         return said.removeprefix("OK\n" if self.login else "").removesuffix("\n")
 
     def get(self, parameter: str) -> str:
@@ -149,22 +161,25 @@ class Server:
 
     def config(self) -> dict[str, str]:
         """Return every parameter."""
-        lines = self.ask("CONFIG GET *").split("\n")
-        # The last value may be empty, and then the last line is too.
-        values = [*lines[1::2], ""]
-        return dict(zip(lines[::2], values, strict=False))
+        return _pairs(self.ask("CONFIG GET *"))
 
     def look(self) -> Look:
-        """Look at everything of it."""
-        roots = f"/etc/{self.brand} {self.folder}"
+        """Look at everything of it, with one command."""
+        script = _LOOK.format(
+            client=self._client,
+            between=_BETWEEN,
+            roots=f"/etc/{self.brand} {self.folder}",
+            unit=self.service,
+        )
+        # The number of keys comes first: the last value of the parameters may be an empty line.
+        said = self.host.run(script, input=self._lines("DBSIZE", "CONFIG GET *")).stdout
+        answer, found, unit = said.split(f"{_BETWEEN}\n")
+        keys, _, config = self._answer(answer).partition("\n")
         files: dict[str, str] = {}
-        for line in self.host.run(_FILES.format(roots=roots)).stdout.splitlines():
+        for line in found.splitlines():
             path, _, text = line.partition("\t")
             files[path] = f"{files.get(path, '')} {text}".strip()
-        unit = self.host.run(
-            f"systemctl show {self.service} -p DropInPaths -p LimitNOFILE -p ActiveState"
-        ).stdout
-        return Look(self.config(), files, unit, self.keys())
+        return Look(_pairs(config), files, unit, int(keys))
 
     def restart(self) -> None:
         """Restart its unit, and wait until it answers."""
@@ -215,6 +230,12 @@ class Server:
         escaped = password.replace("\\", "\\\\").replace('"', '\\"')
         with self.configured(f'requirepass "{escaped}"'):
             yield replace(self, login=f'AUTH "{escaped}"')
+
+
+def _pairs(text: str) -> dict[str, str]:
+    lines = text.split("\n")
+    # The last value may be empty, and then its line is gone.
+    return dict(zip(lines[::2], [*lines[1::2], ""], strict=False))
 
 
 def changes_of(plan: Mapping[str, Any], server: Server) -> dict[str, str]:

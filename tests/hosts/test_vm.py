@@ -65,8 +65,6 @@ def test_the_whole_profile_lasts_over_a_reboot_and_is_taken_back(
         "module sch_fq",
         "module tcp_bbr",
         "sysctl net.ipv4.tcp_available_congestion_control",
-        # A gap: without huge pages the boot made it smaller, and the way back holds what it finds.
-        "sysctl vm.min_free_kbytes",
     }
     machine.reboot()
     assert lab.changes("machine") == {}

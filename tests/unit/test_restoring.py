@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -23,7 +24,7 @@ from optimizer.model.transaction import (
 )
 from optimizer.planning.restoring import chain, expected, in_effect, undo
 from optimizer.resources import sysctl
-from tests.unit.factories import file_state, observation, snapshot
+from tests.unit.factories import facts, file_state, observation, snapshot
 from tests.unit.model_host import ModelHost, StoredFile
 from tests.unit.model_kernel import AVAILABLE, IPV4, KERNEL, THP, VM, ModelKernel
 from tests.unit.story import Story
@@ -392,3 +393,19 @@ def test_the_newest_change_in_effect_says_what_is_expected() -> None:
     }
     undone = snapshot([], kind="rollback", undoes=("b1",), created="3")
     assert expected({"a1": first, "b1": second, "r1": undone})["value /v"] == VALUE
+
+
+def test_a_held_value_that_a_boot_chose_anew_goes_back_as_well() -> None:
+    held = ValueStep(tunable="h", path="/h", before="45056", after="45056", write="hold")
+    applied = snapshot([VALUE, held], created="1")
+    moved = observation({"/v": VALUE.after, "/h": "3854"})
+    same_boot = undo([("a", applied)], moved, include_foreign=False)
+    [step] = [step for step in same_boot.steps if getattr(step, "path", "") == "/h"]
+    assert (step.write, step.after) == ("hold", "3854")
+    booted = replace(moved, facts=facts(boot_id="another"))
+    [step] = [
+        step
+        for step in undo([("a", applied)], booted, include_foreign=False).steps
+        if getattr(step, "path", "") == "/h"
+    ]
+    assert (step.write, step.before, step.after) == ("set", "3854", "45056")
