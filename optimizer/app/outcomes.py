@@ -42,6 +42,8 @@ _WORDS = {
     "link": "the link could not be made",
     "line": "the line could not be written",
     "move": "the file could not be set aside",
+    "postgresql": "the cluster would not start with these files",
+    "reload-postgresql": "the cluster could not read its files again",
     "redis": "the server would not start with the file",
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",

@@ -105,7 +105,7 @@ def _step_drift(step: Step, seen: Observation) -> list[Drift]:
             wanted = f"{after.sha256[:12]} {after.mode} {after.owner}" if after else None
         case LineStep(path=path, line=line, is_present=is_present):
             lined = seen.lined.get(path)
-            found = line if lined and lined.has_line else None
+            found = line if lined and line in lined.lines else None
             wanted = line if is_present else None
         case LinkStep(path=path, after=target):
             found, wanted = seen.links.get(path), target

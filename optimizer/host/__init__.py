@@ -7,12 +7,20 @@ from importlib.resources import files
 
 # Which files make up each program; the host needs nothing but a POSIX shell to run it.
 _PARTS = {
-    "probe": ("common", "redis", "journal", "redis_probe", "probe"),
-    "apply": ("common", "redis", "journal", "restore", "apply"),
-    "confirm": ("common", "redis", "journal", "restore", "confirm"),
-    "cancel": ("common", "redis", "journal", "restore", "cancel"),
+    "probe": (
+        "common",
+        "redis",
+        "postgresql",
+        "journal",
+        "redis_probe",
+        "postgresql_probe",
+        "probe",
+    ),
+    "apply": ("common", "redis", "postgresql", "journal", "restore", "apply"),
+    "confirm": ("common", "redis", "postgresql", "journal", "restore", "confirm"),
+    "cancel": ("common", "redis", "postgresql", "journal", "restore", "cancel"),
     "take": ("common", "journal", "take"),
-    "restore": ("common", "redis", "journal", "restore", "restore_main"),
+    "restore": ("common", "redis", "postgresql", "journal", "restore", "restore_main"),
 }
 
 

@@ -166,7 +166,7 @@ note_made() {
 # Values that a later write reset are written once more; then all are read back.
 read_back() {
     while IFS=$TAB read -r step tunable path before after write restore patience; do
-        [ "$step" = value ] || continue
+        [ "$step" = value ] && [ "$write" != file ] || continue
         read_value "$path" || :
         if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
             emit intent "$path" >>"$JOURNAL/progress"

@@ -35,7 +35,10 @@ squeeze() {
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
 read_value() {
-    case $1 in redis:*) redis_read "$1"; return ;; esac
+    case $1 in
+    redis:*) redis_read "$1"; return ;;
+    postgresql:*) postgresql_read "$1"; return ;;
+    esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
     squeeze "${REPLY%%"$NEWLINE"*}"

@@ -7,9 +7,10 @@ fail_back() {
     restore_journal
 }
 
+# $1: which of the values are not looked at yet, as the files that set them are not there.
 held() {
     while IFS=$TAB read -r step tunable path before after write restore patience; do
-        [ "$step" = value ] && [ "$write" != hold ] || continue
+        [ "$step" = value ] && [ "$write" != hold ] && [ "$write" != "$1" ] || continue
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
         emit problem held "$tunable" "$path" "$after" "$REPLY"
@@ -28,7 +29,7 @@ services_answer() {
 }
 
 write_files() {
-    while IFS=$TAB read -r step path before after original size line; do
+    while IFS=$TAB read -r step path before after original size line replaces; do
         case $step in
         module) [ "$before" = loaded ] || unload_module "$path" ;;
         directory)
@@ -46,9 +47,9 @@ write_files() {
             [ "$REPLY" = "$after" ] || { emit problem file - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }
             ;;
         line)
-            put_line "$path" "$before" "$original" "$size" "$line"
+            put_line "$path" "$before" "$original" "$size" "$line" "$replaces"
             case $before in
-            present) [ "$(tail -n 1 "$path")" = "$line" ] ;;
+            present) grep -qxF -- "$line" "$path" ;;
             *) ! grep -qxF -- "$line" "$path" ;;
             esac || { emit problem line - "$path" "$before" "${ERROR:-}"; return 1; }
             ;;
@@ -77,6 +78,8 @@ make_count() {
         restart-timer) ! runs_systemd || systemctl try-restart "$argument" >/dev/null 2>&1 </dev/null ;;
         restart-unit) restart_unit "$argument" ;;
         check-logrotate) check_logrotate "$argument" || return 1 ;;
+        check-postgresql) check_postgresql "$argument" || return 1 ;;
+        reload-postgresql) reload_postgresql "$argument" ;;
         check-redis) check_redis "${argument%% *}" "${argument#* }" || return 1 ;;
         esac || { emit problem "$action" - "$argument" finished failed; return 1; }
     done <"$JOURNAL/manifest"
@@ -183,11 +186,11 @@ confirm_main() {
     fi
     [ -e "$JOURNAL/manifest" ] || { already; return; }
     emit run "$RUN"
-    held || { restore_journal; return; }
+    held file || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     write_files || { restore_journal; return; }
     make_count || { restore_journal; return; }
-    held || { restore_journal; return; }
+    held none || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     keep || fail_back keep - "$SNAPSHOTS" kept "cannot be written"
 }

@@ -6,14 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from optimizer.host.redis_observed import parameters, redis_instances
+from optimizer.host.postgresql_observed import clusters, settings_of
+from optimizer.host.redis_observed import lined_files, parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
 from optimizer.model.observation import (
     ConfigLine,
     Disk,
     Facts,
     FileState,
-    LinedFile,
     LiveValue,
     Observation,
     Unit,
@@ -35,12 +35,13 @@ def observe(answers: Sequence[Answer], host: str) -> Observation:
 
 
 def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
-    servers = redis_instances(by_word)
+    servers, databases = redis_instances(by_word), clusters(by_word)
     return Observation(
         facts=_facts(by_word),
         values={
             **{fields[0]: _value(fields) for fields in by_word["value"]},
             **{value.path: value for server in servers for value in parameters(server)},
+            **{value.path: value for database in databases for value in settings_of(database)},
         },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
@@ -57,8 +58,9 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=" ".join(by_word["pending"][0]) if by_word["pending"] else "",
-        lined={fields[0]: _lined(fields) for fields in by_word["lined"]},
+        lined=lined_files(by_word["lined"]),
         redis=servers,
+        postgresql=databases,
         services=frozenset(fields[0] for fields in by_word["service"]),
     )
 
@@ -73,12 +75,6 @@ def _file(fields: tuple[str, ...]) -> FileState:
     _, described, content = fields
     sha256, mode, owner = described.split(" ")
     return FileState(bytes.fromhex(content), mode, owner, sha256)
-
-
-def _lined(fields: tuple[str, ...]) -> LinedFile:
-    _, described, size, has_line = fields
-    sha256, mode, owner = described.split(" ")
-    return LinedFile(sha256, mode, owner, int(size), has_line == "yes")
 
 
 def _config(rows: list[tuple[str, ...]]) -> dict[str, tuple[ConfigLine, ...]]:

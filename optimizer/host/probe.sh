@@ -73,7 +73,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !/^redis:/ && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql):/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -256,9 +256,8 @@ emit_lined() {
     describe_file "$1"
     case $REPLY in @*) return ;; esac
     described=$REPLY
-    has_line=no
-    if grep -qxF -- "$2" "$1"; then has_line=yes; fi
-    emit lined "$1" "$described" "$(stat -c %s "$1")" "$has_line"
+    if grep -qxF -- "$2" "$1"; then set -- "$1" "$2" yes; else set -- "$1" "$2" no; fi
+    emit lined "$1" "$described" "$(stat -c %s "$1")" "$3" "$2"
 }
 
 probe_pending() {
@@ -291,6 +290,7 @@ probe_main() {
     probe_values
     probe_parameters
     probe_redis
+    probe_postgresql
     probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"

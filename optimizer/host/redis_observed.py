@@ -21,21 +21,20 @@ def redis_instances(by_word: Rows) -> tuple[RedisInstance, ...]:
     said: dict[str, dict[str, str]] = defaultdict(dict)
     for name, key, *value in by_word["redis"]:
         said[name][key] = "\t".join(value)
-    states = {fields[0]: fields for fields in by_word["lined"]}
+    states = lined_files(by_word["lined"])
     return tuple(_instance(name, facts, by_word, states) for name, facts in sorted(said.items()))
 
 
 def _instance(
-    name: str, facts: Mapping[str, str], by_word: Rows, states: Mapping[str, tuple[str, ...]]
+    name: str, facts: Mapping[str, str], by_word: Rows, states: Mapping[str, LinedFile]
 ) -> RedisInstance:
-    state = states.get(facts.get("config_file", ""))
     return RedisInstance(
         name=name,
         address=facts.get("address", ""),
         problem=facts.get("problem", ""),
         unit=facts.get("unit", ""),
         config_file=facts.get("config_file", ""),
-        config_state=_lined(state) if state else None,
+        config_state=states.get(facts.get("config_file", "")),
         include=facts.get("include", ""),
         config=by_class(
             {fields[1]: "\t".join(fields[2:]) for fields in _of(name, by_word, "config")}
@@ -63,10 +62,15 @@ def _of(name: str, by_word: Rows, word: str) -> list[tuple[str, ...]]:
     return [fields for fields in by_word[f"redis-{word}"] if fields[0] == name]
 
 
-def _lined(fields: tuple[str, ...]) -> LinedFile:
-    _, described, size, has_line = fields
-    sha256, mode, owner = described.split(" ")
-    return LinedFile(sha256, mode, owner, int(size), has_line == "yes")
+def lined_files(rows: Sequence[tuple[str, ...]]) -> dict[str, LinedFile]:
+    """Read files with lines of ours, one row a line: path, `sha256 mode owner`, size, yes, line."""
+    files: dict[str, LinedFile] = {}
+    for path, described, size, is_there, *line in rows:
+        sha256, mode, owner = described.split(" ")
+        found = files[path].lines if path in files else frozenset()
+        own = {"\t".join(line)} if is_there == "yes" else set()
+        files[path] = LinedFile(sha256, mode, owner, int(size), found | own)
+    return files
 
 
 def _number(text: str) -> int | None:

@@ -216,8 +216,8 @@ redis_addresses() {
 
 # Parameters that a change touched are read one by one, whatever the profile asks for.
 probe_parameters() {
-    printf '%s\n' "$VALUES" | grep '^redis:' | sort -u | while IFS= read -r path; do
-        if redis_read "$path"; then
+    printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql):' | sort -u | while IFS= read -r path; do
+        if read_value "$path"; then
             emit value "$path" writable "$REPLY" ''
         else
             emit value "$path" unreadable - ''

@@ -12,12 +12,12 @@ restore_from() {
     : >"$STATE/.reversed" || return 1
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
-    while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
-        value) restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
+        value) [ "$fifth" = file ] || restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
         file) restore_file "$first" "$second" "$third" ;;
         link) restore_link "$first" "$second" "$third" ;;
-        line) restore_line "$first" "$second" "$third" "$fourth" "$fifth" "$sixth" ;;
+        line) restore_line "$first" "$second" "$third" "$fourth" "$fifth" "$sixth" "$seventh" ;;
         move) restore_move "$first" "$second" ;;
         directory) restore_directory "$first" "$second" ;;
         esac
@@ -25,7 +25,7 @@ restore_from() {
     restore_collateral
     settle
     remove_made
-    while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
         module) restore_module "$first" "$second" ;;
         action) restore_action "$first" "$second" ;;
@@ -97,7 +97,7 @@ settle() {
     for round in 1 2 3; do
         unsettled=
         while IFS=$TAB read -r step tunable path before after write restore patience; do
-            [ "$step" = value ] || continue
+            [ "$step" = value ] && [ "$write" != file ] || continue
             is_foreign "$path" && continue
             read_value "$path" || :
             [ "$REPLY" = "$before" ] && continue
@@ -190,18 +190,18 @@ put_link() {
     fi
 }
 
-# path present|absent before original size line
+# path present|absent before original size line replaces
 restore_line() {
     rm -f "$1.optimizer-new"
     if [ "$2" = present ]; then
         grep -qxF -- "$6" "$1" 2>/dev/null || return 0
-        put_line "$1" absent "$3" "$5" "$6"
+        put_line "$1" absent "$3" "$5" "$6" "$7"
         describe_file "$1"
         [ "$REPLY" = "$3" ] || keep_foreign "$1" "$3" - "$REPLY"
         ! grep -qxF -- "$6" "$1" 2>/dev/null && return 0
     else
         grep -qxF -- "$6" "$1" 2>/dev/null && return 0
-        put_line "$1" present - 0 "$6"
+        put_line "$1" present - 0 "$6" "$7"
         grep -qxF -- "$6" "$1" 2>/dev/null && return 0
     fi
     FAILED=yes
@@ -209,7 +209,8 @@ restore_line() {
 }
 
 # Make $5 the last line of file $1 (present), or take it out (absent): down to the first $4
-# bytes where those are the file $3, else only the line. Owner and mode stay.
+# bytes where those are the file $3, else only the line. Where it stands in for another line $6,
+# it takes that one's place, and gives it back. Owner and mode stay.
 put_line() {
     new=$1.optimizer-new
     ERROR=$({ cp -p "$1" "$new" && put_line_into "$@" && flush "$new" && mv -f "$new" "$1"; } 2>&1) || {
@@ -220,6 +221,10 @@ put_line() {
 }
 
 put_line_into() {
+    if [ "${6:-@empty}" != @empty ]; then
+        if [ "$2" = present ]; then put_in_place "$1" "$6" "$5"; else put_in_place "$1" "$5" "$6"; fi
+        return
+    fi
     if [ "$2" = present ]; then
         [ -z "$(tail -c 1 "$1")" ] || printf '\n' >>"$new"
         printf '%s\n' "$5" >>"$new"
@@ -228,6 +233,13 @@ put_line_into() {
     head -c "$4" "$1" >"$new"
     sha256_of "$new"
     [ "$REPLY" = "${3%% *}" ] || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
+}
+
+# The last line of file $1 that is $2 becomes $3, byte for byte what else there is.
+put_in_place() {
+    old=$2 new_line=$3 awk '{ line[NR] = $0; if ($0 == ENVIRON["old"]) last = NR }
+        END { if (!last) exit 1
+              for (i = 1; i <= NR; i++) print (i == last ? ENVIRON["new_line"] : line[i]) }' "$1" >"$new"
 }
 
 # path, and what it was set aside as
@@ -268,6 +280,10 @@ restore_directory() {
 
 # action argument: files count again only after systemd and its timers read them.
 restore_action() {
+    if [ "$1" = reload-postgresql ]; then
+        reload_postgresql "$2" || emit note "the cluster at $2 could not read its files again"
+        return
+    fi
     runs_systemd || return 0
     case $1 in
     daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;

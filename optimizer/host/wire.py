@@ -63,6 +63,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         PROPERTIES=",".join(("Id", "LoadState", "ActiveState", *sorted(request.properties))),
         NAMES=" ".join(sorted(request.names)),
         REDIS=" ".join(sorted(request.redis)),
+        POSTGRESQL=" ".join(sorted(request.postgresql)),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",
@@ -173,7 +174,8 @@ def _encode_step(step: Step) -> tuple[str, ...]:
             return ("link", step.path, step.before or ABSENT, step.after or ABSENT)
         case LineStep():
             files = (_encode_file(step.before), _encode_file(step.original), str(step.size))
-            return ("line", step.path, _present(step.is_present), *files, step.line)
+            present = _present(step.is_present)
+            return ("line", step.path, present, *files, step.line, step.replaces)
         case MoveStep():
             return ("move", step.path, step.to)
         case DirectoryStep():
@@ -248,7 +250,7 @@ def decode_file(text: str) -> FileRef | None:
 
 
 def _decode_line(words: list[str]) -> Step:
-    path, present, before, original, size, line = words
+    path, present, before, original, size, line, replaces = words
     ref = decode_file(before)
     if ref is None:
         raise ValueError(f"{path} is not there")
@@ -259,6 +261,7 @@ def _decode_line(words: list[str]) -> Step:
         is_present=present == "present",
         original=decode_file(original),
         size=int(size),
+        replaces=_text(replaces),
     )
 
 

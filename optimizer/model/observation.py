@@ -49,14 +49,14 @@ class FileState:
 class LinedFile:
     """A file that is not ours, without its bytes: `mode` and `owner` as for FileState.
 
-    has_line: whether the line that was asked for is in it.
+    lines: which of the lines that were asked for are in it.
     """
 
     sha256: str
     mode: str
     owner: str
     size: int
-    has_line: bool = False
+    lines: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ class PgCluster:
     config_state: postgresql.conf, and whether the line that includes our file is in it.
     files: lines of configuration files, those of postgresql.auto.conf last.
     role_settings: name -> where ALTER ROLE or ALTER DATABASE sets it, which beats all files.
-    libraries: preloadable ones that are installed.
+    libraries: preloadable ones that are installed. free_wal: free bytes on the disk of the WAL.
+    auto_lines: setting -> its line in postgresql.auto.conf, as it is written there.
+    is_elsewhere: it runs in a container, and is only reported.
     """
 
     name: str
@@ -93,6 +95,8 @@ class PgCluster:
     role_settings: Mapping[str, str] = field(default_factory=dict)
     libraries: frozenset[str] = frozenset()
     free_wal: int | None = None
+    auto_lines: Mapping[str, str] = field(default_factory=dict)
+    is_elsewhere: bool = False
 
     @property
     def major(self) -> int:

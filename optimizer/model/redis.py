@@ -109,7 +109,7 @@ class RedisInstance:
     problem: why it could not be asked; empty when it answered.
     unit: systemd unit that runs it; empty without one.
     config_file: the file it was started with; empty for none.
-    config_state: that file, and whether our line is in it; None where it is no plain file.
+    config_state: that file, and which lines of ours are in it; None where it is no plain file.
     include: file of ours that the configuration includes at its end, whether there or not.
     config: parameter -> text as CONFIG GET prints it, of those asked for that it has.
     fixed: parameters that this server refuses to change while it runs.

@@ -28,10 +28,10 @@ class ModuleStep(_Data):
 class ValueStep(_Data):
     """One value in force, canonical text before and after.
 
-    path: a file of the kernel, or `redis:ADDRESS/PARAMETER`.
-
-    write: `set` writes it; `file` waits for a file that the confirmation writes; `follow` expects the kernel to change it together with
-        another value; `hold` writes the same value again because another write resets it.
+    path: a file of the kernel, `redis:ADDRESS/PARAMETER` or `postgresql:ADDRESS/SETTING`.
+    write: `set` writes it; `file` has it come with a file that the confirmation writes;
+        `follow` expects the kernel to change it together with another value; `hold` writes
+        the same value again because another write resets it.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
     patience: seconds that writing it may take, such as an append-only file being written.

@@ -9,6 +9,7 @@ from optimizer.resources.base import ResourceKind
 from optimizer.resources.boot_parameter import BootParameter
 from optimizer.resources.journald import Journald
 from optimizer.resources.logrotate import Logrotate
+from optimizer.resources.postgresql import PostgresqlSetting
 from optimizer.resources.redis import RedisParameter
 from optimizer.resources.sysctl import Sysctl
 from optimizer.resources.sysfs import Sysfs
@@ -24,6 +25,7 @@ _ALL: tuple[ResourceKind, ...] = (
     Timer(),
     BootParameter(),
     RedisParameter(),
+    PostgresqlSetting(),
 )
 
 KINDS: Mapping[str, ResourceKind] = MappingProxyType({kind.name: kind for kind in _ALL})

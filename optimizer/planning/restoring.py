@@ -175,7 +175,7 @@ def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) ->
 
 def _alone(step: ValueStep) -> ValueStep:
     """Nobody brings this value along, whatever it came with the last time; zero still cannot."""
-    write = step.write if step.after == "0" else "set"
+    write = step.write if step.after == "0" or step.write == "file" else "set"
     restore = step.restore if step.before == "0" else "set"
     return step.model_copy(update={"write": write, "restore": restore})
 
@@ -226,7 +226,10 @@ def _key(step: Step) -> str:
         case MoveStep():
             # Under whichever of its two names, it is one file.
             return f"move {min(step.path, step.to)} {max(step.path, step.to)}"
-        case ValueStep() | FileStep() | LinkStep() | DirectoryStep() | LineStep():
+        case LineStep():
+            # Of one file several settings may have lines of ours.
+            return f"line {step.path} {step.line.partition('=')[0].strip()}"
+        case ValueStep() | FileStep() | LinkStep() | DirectoryStep():
             return f"{step.step} {step.path}"
 
 
@@ -275,7 +278,11 @@ def _value_back(
         before=found,
         after=first.before,
         # What could not be written back comes back with its partner, and the other way round.
-        write="follow" if first.before in by_partner else "set",
+        write="file"
+        if first.write == "file"
+        else "follow"
+        if first.before in by_partner
+        else "set",
         restore="skip" if found in by_partner else "set",
         patience=max(first.patience, last.patience),
     )
@@ -305,15 +312,17 @@ def _line_back(
 ) -> tuple[Step | None, Foreign | None]:
     """Take a line out, or put it back; what else the file has by now stays as it is."""
     found = observation.lined.get(first.path)
-    if found is None or found.has_line != first.is_present:
+    line = last.line if last.is_present else first.line
+    if found is None or (line in found.lines) != first.is_present:
         return None, None
     step = LineStep(
         path=first.path,
-        line=first.line,
+        line=line,
         before=FileRef(sha256=found.sha256, mode=found.mode, owner=found.owner),
         is_present=not first.is_present,
         original=first.before if first.is_present else None,
         size=first.size,
+        replaces=first.replaces,
     )
     return step, None
 

@@ -232,7 +232,7 @@ def _files(server: RedisInstance, boot: Mapping[str, str], observation: Observat
     settings = {_spelled(name, server): text for name, text in {**own, **boot}.items()}
     ours = _checked(server, write_text(server.include, render(settings), observation))
     state = server.config_state
-    if state is None or state.has_line:
+    if state is None or state.lines:
         return ours
     line = LineStep(
         path=server.config_file,

@@ -156,7 +156,7 @@ def test_the_bytes_of_the_servers_own_file_are_in_no_plan() -> None:
 
 
 def test_our_line_is_written_once() -> None:
-    state = replace(SERVER.config_state, has_line=True)  # type: ignore[type-var]
+    state = replace(SERVER.config_state, lines=frozenset({"include"}))  # type: ignore[type-var]
     made = plan({"redis.maxmemory-policy": "volatile-ttl"}, server(config_state=state))
     assert not [step for step in made.steps if isinstance(step, LineStep)]
 
@@ -312,7 +312,7 @@ def test_a_plan_that_was_applied_leaves_nothing_to_do() -> None:
         ConfigLine(CONF, 20, f"include {OURS}"),
         *(ConfigLine(OURS, number, line) for number, line in enumerate(ours, 1)),
     )
-    state = replace(SERVER.config_state, has_line=True)  # type: ignore[type-var]
+    state = replace(SERVER.config_state, lines=frozenset({"include"}))  # type: ignore[type-var]
     after = server(live, lines=lines, config_state=state)
     files = {OURS: file_state("\n".join(ours).encode() + b"\n")}
     again = plan(asked, after, files=files)

@@ -1,0 +1,122 @@
+# Find the PostgreSQL clusters of the host and ask them about their settings.
+# Given by the controller: POSTGRESQL, the names of settings (letters, digits, dots and `_`).
+
+probe_postgresql() {
+    [ -n "$POSTGRESQL" ] || return 0
+    found=
+    for comm in /proc/[0-9]*/comm; do
+        { IFS= read -r name <"$comm"; } 2>/dev/null || continue
+        is_postgresql "$name" || continue
+        pid=${comm#/proc/}
+        pid=${pid%/comm}
+        parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)
+        { IFS= read -r name <"/proc/$parent/comm"; } 2>/dev/null || name=
+        is_postgresql "$name" || probe_cluster "$pid"
+    done
+    probe_clusters_down
+}
+
+is_postgresql() {
+    case $1 in postgres | postmaster) return 0 ;; esac
+    return 1
+}
+
+cluster_problem() {
+    emit postgresql "$1" problem "$2"
+}
+
+# Process $1 is the first one of a cluster, and works in its data directory.
+probe_cluster() {
+    data=$(readlink "/proc/$1/cwd")
+    unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
+    if [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] && [ ! -e "$data/postmaster.pid" ]; then
+        cluster_problem "pid $1" 'runs in a container, which is not managed from here'
+        emit postgresql "pid $1" elsewhere yes
+        return
+    fi
+    port=$(sed -n 4p "$data/postmaster.pid" 2>/dev/null)
+    socket=$(sed -n 5p "$data/postmaster.pid" 2>/dev/null)
+    if [ -z "$port" ] || [ -z "$socket" ]; then
+        cluster_problem "${port:-pid $1}" 'has no socket that this account can see'
+        return
+    fi
+    found="$found $port"
+    address=$(stat -c %U "/proc/$1")@${socket%%,*}:$port
+    emit postgresql "$port" unit "$unit"
+    emit postgresql "$port" data "$data"
+    case $unit in
+    postgresql@*-*.service) unit=${unit#postgresql@}; unit=${unit%.service}; emit postgresql "$port" cluster "${unit%%-*}/${unit#*-}" ;;
+    *) emit postgresql "$port" cluster "$data" ;;
+    esac
+    has psql || { cluster_problem "$port" 'needs psql on the host, and there is none'; return; }
+    postgresql_ask "$address" "$(cluster_query)" || {
+        cluster_problem "$port" "gives no answer to psql: ${SAID%%"$NEWLINE"*}"
+        return
+    }
+    emit postgresql "$port" address "$address"
+    emit postgresql "$port" json "$SAID"
+    emit postgresql "$port" programs "$(readlink "/proc/$1/exe")"
+    probe_cluster_files "$port" "$1"
+}
+
+cluster_query() {
+    cat <<QUERY
+WITH asked AS (SELECT string_to_array('$(printf '%s' "$POSTGRESQL" | tr '\n' ' ')', ' ') AS names)
+SELECT replace(json_build_object(
+    'version', current_setting('server_version_num')::int,
+    'config_file', current_setting('config_file'),
+    'standby', pg_is_in_recovery(),
+    'settings', (SELECT json_agg(json_build_array(name, setting, unit, vartype, context, enumvals,
+        boot_val, pending_restart)) FROM pg_settings, asked WHERE name = ANY(names)),
+    'files', (SELECT json_agg(json_build_array(sourcefile, sourceline, name,
+        CASE WHEN name = ANY(names) THEN setting END, applied, error) ORDER BY seqno)
+        FROM pg_file_settings, asked WHERE name = ANY(names) OR error IS NOT NULL),
+    'roles', (SELECT json_agg(json_build_array(split_part(one, '=', 1), coalesce(d.datname, 'all databases'),
+        coalesce(r.rolname, 'all roles'))) FROM pg_db_role_setting s
+        LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole,
+        unnest(s.setconfig) AS one, asked WHERE split_part(one, '=', 1) = ANY(names))
+)::text, E'\n', ' ');
+QUERY
+}
+
+# Of the files only lines of settings that were asked for leave the host: others hold secrets.
+probe_cluster_files() {
+    postgresql_ask "$address" 'SHOW config_file' || return
+    config=$SAID
+    folder=${config%/*}
+    if grep -Eq "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'(\./)?conf\.d/?'" "$config"; then
+        drop_in=$folder/conf.d/zz-optimizer.conf
+        emit postgresql "$1" is_included yes
+    else
+        drop_in=$folder/postgresql.optimizer.conf
+    fi
+    emit postgresql "$1" config_file "$config"
+    emit postgresql "$1" drop_in "$drop_in"
+    probe_file "$drop_in"
+    emit_lined "$config" "include_if_exists = '$drop_in'"
+    emit_lined "$data/postgresql.auto.conf" '# @none@'
+    awk -v name="$1" -v wanted="$(printf '%s' "$POSTGRESQL" | tr '\n' ' ')" '
+        BEGIN { count = split(wanted, one, " "); for (i = 1; i <= count; i++) known[one[i]] = 1 }
+        { key = $0; sub(/^[ \t]*/, "", key); sub(/[ \t=].*/, "", key) }
+        tolower(key) in known { print "postgresql-auto\t" name "\t" tolower(key) "\t" $0 }' "$data/postgresql.auto.conf"
+    if grep -qi patroni "$config"; then emit postgresql "$1" is_patroni yes; fi
+    program=$(readlink "/proc/$2/exe")
+    libraries=$(for path in "${program%/bin/*}"/lib/*.so "${program%/bin/*}"/lib/postgresql/*.so; do
+        path=${path##*/}
+        printf '%s ' "${path%.so}"
+    done)
+    emit postgresql "$1" libraries "$libraries"
+    emit postgresql "$1" free_wal "$(df -Pk "$data/pg_wal" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')"
+}
+
+# Debian knows of clusters that do not run.
+probe_clusters_down() {
+    has pg_lsclusters || return 0
+    pg_lsclusters -h 2>/dev/null | while read -r version name port status rest; do
+        case $status in online*) continue ;; esac
+        case " $found " in *" $port "*) continue ;; esac
+        grep -q '^auto' "/etc/postgresql/$version/$name/start.conf" 2>/dev/null || continue
+        cluster_problem "$port" "is not running: cluster $version/$name is $status"
+        emit postgresql "$port" cluster "$version/$name"
+    done
+}
