@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from optimizer.app.direct import with_direct
 from optimizer.app.requests import Progress
 from optimizer.host.observed import observe
-from optimizer.host.redis_observed import parameters
 from optimizer.host.wire import GarbledAnswer, Logins, parse_answer, probe_program
-from optimizer.model.fleet import Fleet, Reply, Target
+from optimizer.model.fleet import Fleet, Reply
 from optimizer.model.observation import Observation
-from optimizer.model.redis import RedisLogin, server_of
 from optimizer.model.request import ProbeRequest
 
 # A probe takes a fraction of a second; a small host under heavy load may take far longer.
@@ -38,40 +37,12 @@ def probe(
     replies = fleet.run(programs, PROBE_TIMEOUT)
     seen: dict[str, Observation | Failure] = {}
     for name, reply in replies.items():
-        seen[name] = _with_servers(
-            read_observation(name, reply), targets[name], requests[name], fleet
-        )
+        found = read_observation(name, reply)
+        if isinstance(found, Observation):
+            found = with_direct(found, targets[name], requests[name], fleet)
+        seen[name] = found
         progress.host(name, "read" if isinstance(seen[name], Observation) else "not read")
     return seen
-
-
-def _with_servers(
-    seen: Observation | Failure, target: Target, request: ProbeRequest, fleet: Fleet
-) -> Observation | Failure:
-    """Add the Redis servers that only this controller could ask."""
-    if isinstance(seen, Failure) or not (request.redis or request.redis_health):
-        return seen
-    urls = dict(target.redis_urls)
-    if target.is_local:
-        mute = [server for server in seen.redis if server.problem and server.address]
-        for server in mute:
-            login = target.logins.get(server.name, target.logins.get("", RedisLogin()))
-            urls.setdefault(_url(server.address), login)
-    answering = {server.name for server in seen.redis if server.answers}
-    missing = {url: login for url, login in urls.items() if server_of(url) not in answering}
-    if not missing:
-        return seen
-    read = fleet.read_redis(missing, request)
-    names = {server.name for server in read if server.answers}
-    kept = [server for server in seen.redis if server.name not in names]
-    known = {server.name for server in kept}
-    added = [server for server in read if server.answers or server.name not in known]
-    values = {value.path: value for server in added for value in parameters(server)}
-    return replace(seen, redis=(*kept, *added), values={**seen.values, **values})
-
-
-def _url(address: str) -> str:
-    return f"unix://{address}" if address.startswith("/") else f"redis://{address}"
 
 
 def logins_of_each(fleet: Fleet) -> dict[str, Logins]:

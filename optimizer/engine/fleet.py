@@ -13,6 +13,7 @@ from optimizer.engine.startup import (
     postpone_import,
 )
 from optimizer.model.fleet import Reply, Target
+from optimizer.model.postgresql import PgCluster
 from optimizer.model.redis import RedisInstance, RedisLogin
 from optimizer.model.request import ProbeRequest
 
@@ -80,6 +81,12 @@ class PyinfraFleet:
         from optimizer.engine.redis_direct import read_servers
 
         return read_servers(urls, request)
+
+    def read_postgresql(self, dsn: str, request: ProbeRequest) -> PgCluster:
+        """Ask a PostgreSQL cluster that this controller reaches by itself."""
+        from optimizer.engine.postgresql_direct import read_cluster
+
+        return read_cluster(dsn, request)
 
     def _run_one(self, name: str, program: str, timeout: float) -> Reply:
         reply = run_program(self._hosts[name], program, timeout)

@@ -102,6 +102,7 @@ def target_of(host: Host) -> Target:
         name=host.name,
         logins=logins.by_server,
         redis_urls=logins.by_url,
+        postgres_dsn=str(host.data.get("postgres_dsn") or ""),
         is_local=host.name == "@local",
         profile=str(host.data.get("optimizer_profile", "") or ""),
         overrides={key: _flow(value) for key, value in _mapping(host, "optimizer_set").items()},

@@ -1,5 +1,5 @@
 # Find the PostgreSQL clusters of the host and ask them about their settings.
-# Given by the controller: POSTGRESQL, the names of settings (letters, digits, dots and `_`).
+# Given by the controller: POSTGRESQL, the names of settings, and POSTGRESQL_QUERY for them.
 
 probe_postgresql() {
     [ -n "$POSTGRESQL" ] || return 0
@@ -49,7 +49,7 @@ probe_cluster() {
     *) emit postgresql "$port" cluster "$data" ;;
     esac
     has psql || { cluster_problem "$port" 'needs psql on the host, and there is none'; return; }
-    postgresql_ask "$address" "$(cluster_query)" || {
+    postgresql_ask "$address" "$POSTGRESQL_QUERY" || {
         cluster_problem "$port" "gives no answer to psql: ${SAID%%"$NEWLINE"*}"
         return
     }
@@ -57,26 +57,6 @@ probe_cluster() {
     emit postgresql "$port" json "$SAID"
     emit postgresql "$port" programs "$(readlink "/proc/$1/exe")"
     probe_cluster_files "$port" "$1"
-}
-
-cluster_query() {
-    cat <<QUERY
-WITH asked AS (SELECT string_to_array('$(printf '%s' "$POSTGRESQL" | tr '\n' ' ')', ' ') AS names)
-SELECT replace(json_build_object(
-    'version', current_setting('server_version_num')::int,
-    'config_file', current_setting('config_file'),
-    'standby', pg_is_in_recovery(),
-    'settings', (SELECT json_agg(json_build_array(name, setting, unit, vartype, context, enumvals,
-        boot_val, pending_restart)) FROM pg_settings, asked WHERE name = ANY(names)),
-    'files', (SELECT json_agg(json_build_array(sourcefile, sourceline, name,
-        CASE WHEN name = ANY(names) THEN setting END, applied, error) ORDER BY seqno)
-        FROM pg_file_settings, asked WHERE name = ANY(names) OR error IS NOT NULL),
-    'roles', (SELECT json_agg(json_build_array(split_part(one, '=', 1), coalesce(d.datname, 'all databases'),
-        coalesce(r.rolname, 'all roles'))) FROM pg_db_role_setting s
-        LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole,
-        unnest(s.setconfig) AS one, asked WHERE split_part(one, '=', 1) = ANY(names))
-)::text, E'\n', ' ');
-QUERY
 }
 
 # Of the files only lines of settings that were asked for leave the host: others hold secrets.

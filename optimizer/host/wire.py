@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from optimizer.host import program
+from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import OptimizerError
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
 from optimizer.model.request import ProbeRequest
@@ -64,6 +65,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         NAMES=" ".join(sorted(request.names)),
         REDIS=" ".join(sorted(request.redis)),
         POSTGRESQL=" ".join(sorted(request.postgresql)),
+        POSTGRESQL_QUERY=postgresql_query(request.postgresql),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from optimizer.model.postgresql import PgCluster
 from optimizer.model.redis import RedisInstance, RedisLogin
 from optimizer.model.request import ProbeRequest
 
@@ -18,7 +19,8 @@ class Target:
         `optimizer_set`, `optimizer_pin`); pins map a glob over tunable ids to the reason.
     logins: how to log in to the Redis servers of the host: port or path of a socket, empty
         for all others -> login. redis_urls: servers that this controller can reach itself,
-        a URL without its login -> login. is_local: it is the machine that this runs on.
+        a URL without its login -> login. postgres_dsn: of a cluster that it reaches itself.
+    is_local: it is the machine that this runs on.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Target:
     pins: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, RedisLogin] = field(default_factory=dict)
     redis_urls: Mapping[str, RedisLogin] = field(default_factory=dict)
+    postgres_dsn: str = field(default="", repr=False)
     is_local: bool = False
 
 
@@ -60,6 +63,9 @@ class Fleet(Protocol):
         self, urls: Mapping[str, RedisLogin], request: ProbeRequest
     ) -> tuple[RedisInstance, ...]:
         """Ask Redis servers that the controller reaches by itself; URL -> login."""
+
+    def read_postgresql(self, dsn: str, request: ProbeRequest) -> PgCluster:
+        """Ask a PostgreSQL cluster that the controller reaches by itself."""
 
     def commands(self, name: str) -> int:
         """How many remote commands have been run on a host so far."""

@@ -73,6 +73,7 @@ class PgCluster:
     libraries: preloadable ones that are installed. free_wal: free bytes on the disk of the WAL.
     auto_lines: setting -> its line in postgresql.auto.conf, as it is written there.
     is_elsewhere: it runs in a container, and is only reported.
+    can_change: whether its files are on this host; not for one that only answers a DSN.
     """
 
     name: str
@@ -97,6 +98,7 @@ class PgCluster:
     free_wal: int | None = None
     auto_lines: Mapping[str, str] = field(default_factory=dict)
     is_elsewhere: bool = False
+    can_change: bool = True
 
     @property
     def major(self) -> int:

@@ -51,6 +51,8 @@ class PostgresqlSetting:
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
         """Refuse what the build does not offer, and libraries that are not installed."""
         cluster = cluster_of(reading, observation)
+        if not cluster.can_change:
+            return "it is read over its DSN; changing it takes its files on the host"
         setting = cluster.settings[reading.tunable.target]
         if setting.choices and wanted not in setting.choices:
             return f"this build offers {', '.join(setting.choices)}, not {wanted}"
