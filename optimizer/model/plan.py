@@ -89,11 +89,20 @@ class ScoreForecast(_Data):
     possible: float | None
 
 
+class BudgetLine(_Data):
+    """One part of the memory of a host: its worst case in bytes, and how it was worked out."""
+
+    what: str
+    bytes: int
+    how: str
+
+
 class HostPlan(_Data):
     """What one host needs.
 
     state: `planned`, `unreachable`, or `refused` (nothing of it may be applied).
     blobs: sha256 -> base64 of the files that are written or replaced.
+    budget: how the memory is shared out, where a service runs that takes part in it.
     """
 
     name: str
@@ -116,6 +125,7 @@ class HostPlan(_Data):
     undoes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     blobs: dict[str, str] = Field(default_factory=dict)
+    budget: tuple[BudgetLine, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -184,6 +194,7 @@ def group_equal(hosts: Iterable[HostPlan]) -> list[list[HostPlan]]:
                 "steps",
                 "blobs",
                 "undoes",
+                "budget",
             }
         )
         groups.setdefault(key, []).append(host)

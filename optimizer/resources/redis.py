@@ -23,7 +23,8 @@ from optimizer.model.transaction import (
     ValueStep,
 )
 from optimizer.model.tunable import Effect, Tunable
-from optimizer.planning import budget
+from optimizer.planning.budget import redis_slices
+from optimizer.planning.division import Server
 from optimizer.resources.base import Artifact, canonical, own_text, write_text
 from optimizer.resources.redis_config import own_settings, render, set_by
 from optimizer.resources.redis_stake import stake
@@ -176,9 +177,13 @@ def _slice(server: RedisInstance, observation: Observation) -> int:
     """Bytes of memory that a server may take in all."""
     if server.memory_max is not None:
         return server.memory_max
-    share = budget.shares(observation.facts.ram, {*observation.services, "redis"})["redis"]
-    managed = [one for one in observation.redis if not one.is_elsewhere and one.role != "sentinel"]
-    return share // max(1, len(managed))
+    managed = [
+        Server(one.name, one.memory_max)
+        for one in observation.redis
+        if not one.is_elsewhere and one.role != "sentinel"
+    ]
+    slices = redis_slices(observation.facts.ram, observation.services, managed)
+    return slices.get(server.name, 0)
 
 
 def _write(
