@@ -158,7 +158,13 @@ def _last_of_ours(cluster: PgCluster) -> int:
 def _write(
     cluster: PgCluster, differences: Sequence[Difference], observation: Observation
 ) -> Artifact:
-    boot = {one.reading.tunable: one.boot for one in differences if one.boot is not None}
+    boot = {
+        one.reading.tunable.target: to_file(
+            one.reading.tunable, cluster.settings[one.reading.tunable.target], one.boot
+        )
+        for one in differences
+        if one.boot is not None
+    }
     artifacts = [Artifact(_values(cluster, differences), blobs={})]
     if boot:
         artifacts += _files(cluster, boot, observation)
@@ -193,12 +199,8 @@ def _values(cluster: PgCluster, differences: Sequence[Difference]) -> tuple[Step
 
 
 def _files(
-    cluster: PgCluster, boot: Mapping[Tunable, str], observation: Observation
+    cluster: PgCluster, texts: Mapping[str, str], observation: Observation
 ) -> list[Artifact]:
-    texts = {
-        tunable.target: to_file(tunable, cluster.settings[tunable.target], text)
-        for tunable, text in boot.items()
-    }
     in_auto = {name: text for name, text in texts.items() if name in cluster.auto_lines}
     ours = {name: text for name, text in texts.items() if name not in in_auto}
     artifacts = [_auto_line(cluster, name, text) for name, text in in_auto.items()]
