@@ -26,6 +26,7 @@ from optimizer.model.profile import Constraint, Profile, Setting, Threshold, Wan
 from optimizer.model.tunable import Tunable
 from optimizer.model.values import plain
 from optimizer.planning import conditions, expressions
+from optimizer.planning.shares import read_share
 from optimizer.profile_document import (
     Alternative,
     Document,
@@ -50,10 +51,22 @@ _ARITHMETIC = re.compile(r"[%*/()+]|(?<=.)-")
 _SAMPLE: Mapping[str, int] = {"cpus": 16, "numa_nodes": 2, "ram": 64 * 2**30}
 _SAMPLE_WORDS = "16 CPUs, 2 NUMA nodes and 64 GiB"
 
-# The part of that memory which one server may take in all, where a setting is a server's own.
-_SLICE = "slice"
-_SAMPLE_SLICE: Mapping[str, int] = {_SLICE: 16 * 2**30}
-_SLICE_WORD = re.compile(rf"\b{_SLICE}\b")
+# What each server has besides, worked out from the memory that it may take in all (slice).
+_SAMPLES_OF_SERVERS: Mapping[str, Mapping[str, int]] = {
+    "redis": {"slice": 16 * 2**30},
+    "postgresql": {
+        "slice": 16 * 2**30,
+        "buffers": 4 * 2**30,
+        "work": 16 * 2**20,
+        "maintenance": 2**30,
+        "autovacuum": 256 * 2**20,
+        "cache": 48 * 2**30,
+        "connections": 100,
+        "wal": 16 * 2**30,
+    },
+}
+_SERVERS: Mapping[str, str] = {"redis": "Redis", "postgresql": "PostgreSQL"}
+_WORD = re.compile(r"[a-z]+")
 
 
 def default_directories() -> tuple[Path, ...]:
@@ -183,11 +196,14 @@ class _Loader:
         document, source = written
         settings: dict[str, Setting] = {}
         health: dict[str, Threshold] = {}
+        memory: dict[str, int] = {}
         for parent in self._parents(document, source, path, (*trail, path.stem)):
             settings.update(parent.settings)
             health.update(parent.health)
+            memory.update(parent.memory)
         settings.update(self._own(document, source))
         health.update(self._health(document, source))
+        memory.update(self._memory(document, source))
         return _sealed(
             Profile(
                 name=document.name,
@@ -196,6 +212,7 @@ class _Loader:
                 extends=tuple(document.extends),
                 settings=settings,
                 health=health,
+                memory=memory,
             )
         )
 
@@ -235,6 +252,14 @@ class _Loader:
                 yield name, read_threshold(name, levels.warning, levels.critical)
             except InvalidValue as error:
                 self.report(source.error(f"{name}: {error}", *location, hint=error.hint))
+
+    def _memory(self, document: Document, source: Source) -> Iterator[tuple[str, int]]:
+        for name, written in document.memory.items():
+            try:
+                yield name, read_share(name, written)
+            except InvalidValue as error:
+                what = f"{name}: {error}"
+                self.report(source.error(what, "memory", name, hint=error.hint))
 
 
 def _setting(name: str, written: object, source: Source, report: Report) -> Setting | None:
@@ -283,7 +308,7 @@ def _wanted(
     alternative = check(Alternative, _as_mapping(tunable, written), source, location, report)
     if alternative is None:
         return []
-    conditions.check(alternative.when, _facts_for(tunable))
+    conditions.check(alternative.when, _facts_for(tunable), _words_for(tunable))
     [(name, text)] = alternative.given
     constraint = Constraint(name)
     if constraint is Constraint.EXACTLY and text == _UNTOUCHED:
@@ -308,19 +333,38 @@ def _as_mapping(tunable: Tunable, written: object) -> object:
 
 def _facts_for(tunable: Tunable) -> frozenset[str]:
     """Return the names that `when:` of this tunable may ask for."""
-    if _is_of_redis(tunable):
-        return conditions.REDIS_FACTS
+    match tunable.module:
+        case "redis":
+            return conditions.REDIS_FACTS
+        case "postgresql":
+            return conditions.POSTGRESQL_FACTS
     is_per_disk = "/block/" in tunable.target
     return conditions.DISK_FACTS if is_per_disk else conditions.HOST_FACTS
 
 
+def _words_for(tunable: Tunable) -> Mapping[str, tuple[str, ...]]:
+    """Return what the facts of this tunable may be, where that can be listed."""
+    is_postgresql = tunable.module == "postgresql"
+    return conditions.POSTGRESQL_WORDS if is_postgresql else conditions.WORD_FACTS
+
+
 def _numbers_for(tunable: Tunable) -> Mapping[str, int]:
     """Return a sample of what expressions of this tunable may use."""
-    return {**_SAMPLE, **_SAMPLE_SLICE} if _is_of_redis(tunable) else _SAMPLE
+    return {**_SAMPLE, **_SAMPLES_OF_SERVERS.get(tunable.module, {})}
 
 
-def _is_of_redis(tunable: Tunable) -> bool:
-    return tunable.module == "redis"
+def _refuse_of_other_servers(text: str, sample: Mapping[str, int]) -> None:
+    """Raise InvalidValue for a number that only settings of some servers have."""
+    for word in _WORD.findall(text):
+        owners = [
+            _SERVERS[server] for server, numbers in _SAMPLES_OF_SERVERS.items() if word in numbers
+        ]
+        if owners and word not in sample:
+            raise InvalidValue(
+                what=f"the fact {word} is not known for this setting",
+                hint=f"Only settings of {' and '.join(owners)} have one: it is worked out from "
+                "the memory that the server may take in all.",
+            )
 
 
 def _value(tunable: Tunable, text: str, *, is_ordered: bool) -> str:
@@ -344,11 +388,7 @@ def _expression(tunable: Tunable, text: str, as_literal: InvalidValue) -> str:
     """Return a checked expression; one without facts is computed here and now."""
     is_arithmetic = _ARITHMETIC.search(text) is not None
     sample = _numbers_for(tunable)
-    if _SLICE_WORD.search(text) and _SLICE not in sample:
-        raise InvalidValue(
-            what=f"the fact {_SLICE} is not known for this setting",
-            hint="Only settings of Redis have one: the bytes that the instance may take in all.",
-        )
+    _refuse_of_other_servers(text, sample)
     try:
         is_size = expressions.counts_bytes(text, sample)
         result = expressions.evaluate(text, sample)
@@ -368,7 +408,7 @@ def _expression(tunable: Tunable, text: str, as_literal: InvalidValue) -> str:
     try:
         literal = tunable.value.canonical(str(result))
     except InvalidValue as error:
-        part = ", 16 GiB of them for the instance" if _SLICE in sample else ""
+        part = ", 16 GiB of them for the instance" if "slice" in sample else ""
         what = f"{text} comes to {result} on a host with {_SAMPLE_WORDS}{part}: {error}"
         raise InvalidValue(what=what) from error
     return literal if is_constant else text
@@ -400,5 +440,7 @@ def _sealed(profile: Profile) -> Profile:
             for name, setting in profile.settings.items()
         },
     }
+    if profile.memory:
+        content["memory"] = dict(profile.memory)
     text = json.dumps(content, sort_keys=True)
     return replace(profile, digest=hashlib.sha256(text.encode()).hexdigest())

@@ -16,6 +16,7 @@ from optimizer.catalog import (
     logs,
     memory,
     network,
+    postgresql,
     receive,
     redis,
     refused,
@@ -38,6 +39,7 @@ AREAS = (
     logs.AREA,
     boot.AREA,
     redis.AREA,
+    postgresql.AREA,
     refused.AREA,
 )
 
@@ -98,6 +100,7 @@ def nearest(name: str) -> str | None:
     return (
         services.nearest(name)
         or redis.nearest(name)
+        or postgresql.nearest(name)
         or _closest(word, usual, _ALMOST_EQUAL)
         or _without_prefix(word)
         or _closest(word, last_words | usual, _SIMILAR)
@@ -121,4 +124,5 @@ def _bare(name: str) -> str:
         .removeprefix("system.")
         .removeprefix("sysctl.")
         .removeprefix("redis.")
+        .removeprefix("postgresql.")
     )

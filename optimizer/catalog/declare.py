@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from optimizer.catalog.postgresql_values import Real, Size, Time
 from optimizer.catalog.redis_values import BytesOrPercent
 from optimizer.catalog.valuetypes import Barring, Limit
 from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
@@ -101,16 +102,22 @@ def postgresql(
 
     Sizes are in bytes, times in the unit that the value type names, whatever the server counts in.
     """
+    details = {"effect": Effect.RELOAD, **details}
     return Tunable(
         f"postgresql.{name}",
         "postgresql",
         name,
         value,
         why,
-        f"{POSTGRESQL_DOCS}/{page}.html",
+        postgresql_docs(name, page),
         unit=unit_of(value),
         **details,
     )
+
+
+def postgresql_docs(name: str, page: str) -> str:
+    """Return the address of a setting in the manual; page: `runtime-config-resource`."""
+    return f"{POSTGRESQL_DOCS}/{page}.html#GUC-{name.upper().replace('_', '-')}"
 
 
 def boot(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> Tunable:
@@ -122,9 +129,9 @@ def boot(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> T
 def refuse(kind: str, target: str, why: str, docs: str, refused: str) -> Tunable:
     """Declare a setting that no profile may name; `refused` says why, for its author.
 
-    kind: sysctl, boot or redis, the one that would set it.
+    kind: sysctl, boot, redis or postgresql, the one that would set it.
     """
-    module = "" if kind == "redis" else "system."
+    module = "" if kind in ("redis", "postgresql") else "system."
     return Tunable(
         f"{module}{kind}.{target}",
         kind,
@@ -142,6 +149,8 @@ def unit_of(value: ValueType) -> str:
     """Return the unit that a value type counts in; empty for words and bare numbers."""
     match value:
         case Integer(unit=unit) | IntegerList(unit=unit) | Limit(unit=unit):
+            return unit
+        case Size(unit=unit) | Time(unit=unit) | Real(unit=unit):
             return unit
         case Sentinel(number=number):
             return number.unit

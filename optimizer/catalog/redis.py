@@ -5,8 +5,6 @@ Source: redis.conf of Redis 7.0 and 8.0, valkey.conf of Valkey 8.1, and both ser
 
 from __future__ import annotations
 
-import re
-
 from optimizer.catalog.declare import Area, redis
 from optimizer.catalog.redis_values import (
     OOM_SCORE_ADJ,
@@ -20,8 +18,8 @@ from optimizer.catalog.redis_values import (
     Ranked,
     SavePoints,
 )
+from optimizer.catalog.spelling import meant, spellings
 from optimizer.catalog.valuetypes import Barring
-from optimizer.model.nearest import nearest as nearest_name
 from optimizer.model.tunable import Effect, Risk
 from optimizer.model.values import INT_MAX, LONG_MAX, Choice, Integer
 
@@ -440,7 +438,7 @@ AREA = Area(
     ),
 )
 
-_SPELLED = {re.sub(r"[^a-z0-9]", "", tunable.target): tunable.id for tunable in AREA.tunables}
+_SPELLED = spellings(AREA.tunables)
 
 
 def nearest(name: str) -> str | None:
@@ -448,8 +446,4 @@ def nearest(name: str) -> str | None:
 
     Written as in a program or an environment (redis.maxMemory, REDIS_MAXMEMORY) it is known too.
     """
-    word = re.sub(r"[^a-z0-9]", "", name.lower())
-    if not name.lower().startswith(("redis.", "redis_", "redis-")):
-        return None
-    meant = nearest_name(word.removeprefix("redis"), _SPELLED)
-    return _SPELLED[meant] if meant else None
+    return meant(name, ("redis",), _SPELLED)

@@ -1,11 +1,18 @@
 """What no profile may set: settings without any effect, and settings that break a host.
 
-Of Redis: who may reach a server, and where its keys are.
+Of Redis and PostgreSQL: who may reach a server, and where its data is.
 """
 
 from __future__ import annotations
 
-from optimizer.catalog.declare import KERNEL_DOCS, PARAMETERS, REDIS_DOCS, Area, refuse
+from optimizer.catalog.declare import (
+    KERNEL_DOCS,
+    PARAMETERS,
+    REDIS_DOCS,
+    Area,
+    postgresql_docs,
+    refuse,
+)
 
 _IP = f"{KERNEL_DOCS}/networking/ip-sysctl.html"
 _SCHEDULER = f"{KERNEL_DOCS}/scheduler/sched-debug.html"
@@ -46,6 +53,61 @@ _REDIS = tuple(
         ("appenddirname", "Is the directory of the append-only files.", _FILES),
     )
 )
+
+_NO_START = "the next start would look for it in another place, and may not find it"
+_STANDBYS = "standbys, archive and backups depend on it, and without them a host has no second copy"
+_OTHER_CODE = "it runs code of its own within the server"
+_UNSAFE = "it hides damage or makes some, and is for the repair of one server by hand"
+
+_CONNECTION = "runtime-config-connection"
+_FILE_PLACES = "runtime-config-file-locations"
+_REPLICATION = "runtime-config-replication"
+_WAL = "runtime-config-wal"
+_CLIENT = "runtime-config-client"
+_DEVELOPER = "runtime-config-developer"
+
+_POSTGRESQL = tuple(
+    refuse("postgresql", name, why, postgresql_docs(name, page), refused=refused)
+    for name, why, page, refused in (
+        ("listen_addresses", "Is where the server listens.", _CONNECTION, _ACCESS),
+        ("port", "Is the port that the server listens on.", _CONNECTION, _ACCESS),
+        ("unix_socket_directories", "Is where its sockets are.", _CONNECTION, _ACCESS),
+        ("unix_socket_group", "Is the group that owns its sockets.", _CONNECTION, _ACCESS),
+        ("unix_socket_permissions", "Is who may open its sockets.", _CONNECTION, _ACCESS),
+        ("ssl", "Allows encrypted connections.", _CONNECTION, _ACCESS),
+        ("ssl_ca_file", "Is the file with trusted authorities.", _CONNECTION, _ACCESS),
+        ("ssl_cert_file", "Is the file with the certificate.", _CONNECTION, _ACCESS),
+        ("ssl_key_file", "Is the file with the private key.", _CONNECTION, _ACCESS),
+        ("ssl_crl_file", "Is the file with revoked certificates.", _CONNECTION, _ACCESS),
+        ("ssl_ciphers", "Is which ciphers are allowed.", _CONNECTION, _ACCESS),
+        ("ssl_passphrase_command", "Asks for the key's passphrase.", _CONNECTION, _ACCESS),
+        ("password_encryption", "Is how passwords are kept.", _CONNECTION, _ACCESS),
+        ("krb_server_keyfile", "Is the file with Kerberos keys.", _CONNECTION, _ACCESS),
+        ("data_directory", "Is where the data is.", _FILE_PLACES, _NO_START),
+        ("config_file", "Is where the configuration is.", _FILE_PLACES, _NO_START),
+        ("hba_file", "Is the file with who may log in.", _FILE_PLACES, _ACCESS),
+        ("ident_file", "Is the file with names of users.", _FILE_PLACES, _ACCESS),
+        ("external_pid_file", "Is a file with the process number.", _FILE_PLACES, _NO_START),
+        ("wal_level", "Is how much the log has in it.", _WAL, _STANDBYS),
+        ("archive_mode", "Keeps finished files of the log.", _WAL, _STANDBYS),
+        ("archive_command", "Is the command that keeps them.", _WAL, _STANDBYS),
+        ("archive_library", "Is the library that keeps them.", _WAL, _STANDBYS),
+        ("restore_command", "Is the command that brings them back.", _WAL, _STANDBYS),
+        ("primary_conninfo", "Is the primary that a standby follows.", _REPLICATION, _STANDBYS),
+        ("primary_slot_name", "Is the slot that a standby uses.", _REPLICATION, _STANDBYS),
+        ("synchronous_standby_names", "Is who a commit waits for.", _REPLICATION, _STANDBYS),
+        ("hot_standby", "Lets a standby answer queries.", _REPLICATION, _STANDBYS),
+        ("session_preload_libraries", "Loads libraries in each session.", _CLIENT, _OTHER_CODE),
+        ("local_preload_libraries", "Loads libraries in each session.", _CLIENT, _OTHER_CODE),
+        ("dynamic_library_path", "Is where libraries are looked for.", _CLIENT, _OTHER_CODE),
+        ("zero_damaged_pages", "Takes damaged pages for empty ones.", _DEVELOPER, _UNSAFE),
+        ("ignore_checksum_failure", "Reads pages that are damaged.", _DEVELOPER, _UNSAFE),
+        ("ignore_system_indexes", "Reads system tables in order.", _DEVELOPER, _UNSAFE),
+        ("allow_system_table_mods", "Lets system tables be changed.", _DEVELOPER, _UNSAFE),
+        ("data_sync_retry", "Goes on after a failed fsync.", "runtime-config-error-handling",
+         _UNSAFE),
+    )
+)  # fmt: skip
 
 AREA = Area(
     "Refused",
@@ -112,5 +174,6 @@ AREA = Area(
             refused="kernels since 5.0 ignore it; use system.block.scheduler",
         ),
         *_REDIS,
+        *_POSTGRESQL,
     ),
 )

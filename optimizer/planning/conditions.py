@@ -27,8 +27,11 @@ WORD_FACTS: Mapping[str, tuple[str, ...]] = {
     "persistence": ("aof", "none", "rdb"),
     "role": ("primary", "replica"),
     "storage": ("hdd", "mixed", "ssd", "unknown"),
+    "version": (),
     "virtualization": (),
 }
+# A standby of PostgreSQL is what a replica of Redis is.
+POSTGRESQL_WORDS: Mapping[str, tuple[str, ...]] = {**WORD_FACTS, "role": ("primary", "standby")}
 
 FACTS = frozenset({*NUMBER_FACTS, *WORD_FACTS})
 
@@ -36,11 +39,13 @@ FACTS = frozenset({*NUMBER_FACTS, *WORD_FACTS})
 INSTANCE_FACTS: Mapping[str, str] = {
     "disk": "settings that exist once per disk",
     "persistence": "settings of Redis",
-    "role": "settings of Redis",
+    "role": "settings of Redis and PostgreSQL",
+    "version": "settings of PostgreSQL",
 }
 HOST_FACTS = FACTS - INSTANCE_FACTS.keys()
 DISK_FACTS = HOST_FACTS | {"disk"}
 REDIS_FACTS = HOST_FACTS | {"persistence", "role"}
+POSTGRESQL_FACTS = HOST_FACTS | {"role", "version"}
 
 _CONDITION = re.compile(r"(==|!=|>=|<=|=|>|<|) ?([^<>=!].*)")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
@@ -67,10 +72,15 @@ def holds(when: Mapping[str, str], facts: Mapping[str, str | int]) -> bool:
     return all([_fits(condition, facts[condition.fact]) for condition in conditions])
 
 
-def check(when: Mapping[str, str], names: Collection[str] = HOST_FACTS) -> None:
+def check(
+    when: Mapping[str, str],
+    names: Collection[str] = HOST_FACTS,
+    words: Mapping[str, tuple[str, ...]] = WORD_FACTS,
+) -> None:
     """Raise InvalidValue for a condition that no host could be asked.
 
-    names: the facts that will be there, HOST_FACTS, DISK_FACTS or REDIS_FACTS.
+    names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, POSTGRESQL_FACTS.
+    words: what each of them may be, WORD_FACTS or POSTGRESQL_WORDS.
     """
     _refuse_unknown(when, names)
     for name, text in when.items():
@@ -79,7 +89,7 @@ def check(when: Mapping[str, str], names: Collection[str] = HOST_FACTS) -> None:
             _compare_number(condition, 0)
             continue
         _compare_word(condition, "0")
-        known = WORD_FACTS.get(name, ())
+        known = words.get(name, ())
         for value in condition.values:
             if known and value not in known:
                 raise InvalidValue(

@@ -27,7 +27,9 @@ MAX_DEPTH = 20
 MAX_RESULT = 2**64 - 1
 
 # The facts that count bytes; all others are plain numbers.
-_SIZE_FACTS = frozenset({"ram", "slice"})
+_SIZE_FACTS = frozenset(
+    {"ram", "slice", "buffers", "work", "maintenance", "autovacuum", "cache", "wal"}
+)
 
 _TOKEN = re.compile(
     r"[ \t]*"

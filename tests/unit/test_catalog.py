@@ -27,6 +27,8 @@ MADE = [
         "system.sysctl.net.ipv4.conf.all.rp_filter",
     )
 ]
+# Modules whose settings are those of a server, each with a resource kind of the same name.
+SERVERS = ("redis", "postgresql")
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
 
@@ -40,13 +42,14 @@ def tunable_parameters(tunables: list[Tunable]) -> list[object]:
 
 @pytest.mark.parametrize("tunable", tunable_parameters(ALL))
 def test_each_declaration_is_complete(tunable: Tunable) -> None:
-    assert re.fullmatch(r"(system|redis)(\.[A-Za-z0-9_@-]+)+", tunable.id)
-    assert tunable.module == ("redis" if tunable.kind == "redis" else "system")
+    assert re.fullmatch(r"(system|redis|postgresql)(\.[A-Za-z0-9_@-]+)+", tunable.id)
+    assert tunable.module == (tunable.kind if tunable.kind in SERVERS else "system")
     assert re.fullmatch(r"[A-Z][^\n]{18,}\.", tunable.why), "why is one sentence"
     assert "  " not in tunable.why
     assert re.fullmatch(
         r"https://(docs\.kernel\.org|man7\.org)/[\w./-]+\.html(#[\w-]+)?"
-        r"|https://redis\.io/docs/latest/[\w./-]+/",
+        r"|https://redis\.io/docs/latest/[\w./-]+/"
+        r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html#GUC-[A-Z-]+",
         tunable.docs,
     )
     assert 1 <= tunable.weight <= 10
@@ -59,8 +62,8 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
     match tunable.kind:
         case "sysctl" | "boot" | "unit" | "journald" | "logrotate":
             assert tunable.id == f"system.{tunable.kind}.{tunable.target}"
-        case "redis":
-            assert tunable.id == f"redis.{tunable.target}"
+        case "redis" | "postgresql":
+            assert tunable.id == f"{tunable.kind}.{tunable.target}"
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2
@@ -75,8 +78,8 @@ def test_what_needs_a_restart_or_reboot_says_so(tunable: Tunable) -> None:
     needs = {"unit": Effect.RESTART, "journald": Effect.RESTART, "boot": Effect.REBOOT}
     if tunable.refused:
         return
-    if tunable.kind == "redis":
-        # A server says itself what it cannot change; test_catalog_redis has the usual ones.
+    if tunable.kind in SERVERS:
+        # A server says itself what it cannot change; its own tests have the usual ones.
         return
     if tunable.kind in needs:
         assert tunable.effect is needs[tunable.kind]
@@ -96,6 +99,10 @@ def test_what_needs_a_restart_or_reboot_says_so(tunable: Tunable) -> None:
         ("system.sysctl.vm.vfs_cache_pressure", "0", "50"),
         ("system.smt.control", "forceoff", "off"),
         ("redis.appendfsync", "no", "everysec"),
+        ("postgresql.fsync", "off", "on"),
+        ("postgresql.full_page_writes", "off", "on"),
+        ("postgresql.autovacuum", "off", "on"),
+        ("postgresql.log_statement", "all", "ddl"),
     ],
 )
 def test_dangerous_values_are_refused_with_the_reason(

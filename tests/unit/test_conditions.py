@@ -16,6 +16,8 @@ from optimizer.planning.conditions import (
     HOST_FACTS,
     INSTANCE_FACTS,
     NUMBER_FACTS,
+    POSTGRESQL_FACTS,
+    POSTGRESQL_WORDS,
     REDIS_FACTS,
     WORD_FACTS,
     check,
@@ -57,12 +59,43 @@ def test_the_facts_a_profile_may_name_are_those_a_host_answers() -> None:
     answers = facts_of_a_host().conditions()
     assert answers.keys() == HOST_FACTS
     assert {name for name, value in answers.items() if isinstance(value, int)} == {*NUMBER_FACTS}
-    assert FACTS - HOST_FACTS == {"disk", "persistence", "role"} == INSTANCE_FACTS.keys()
+    of_instances = {"disk", "persistence", "role", "version"}
+    assert FACTS - HOST_FACTS == of_instances == INSTANCE_FACTS.keys()
 
 
 def test_a_setting_may_ask_for_the_facts_of_its_own_instances_only() -> None:
     assert {"disk"} == DISK_FACTS - HOST_FACTS
     assert {"persistence", "role"} == REDIS_FACTS - HOST_FACTS
+    assert {"role", "version"} == POSTGRESQL_FACTS - HOST_FACTS
+
+
+@pytest.mark.parametrize(
+    ("version", "when", "fits"),
+    [
+        ("15", "15 | 16", True),
+        ("17", "< 18", True),
+        ("18", "< 18", False),
+        ("18", ">= 18", True),
+        ("9", ">= 13", False),
+        ("", ">= 13", False),
+        ("", "< 18", False),
+    ],
+)
+def test_what_a_cluster_of_postgresql_is_can_be_asked_for(
+    version: str, when: str, fits: bool
+) -> None:
+    check({"version": when, "role": "standby"}, POSTGRESQL_FACTS, POSTGRESQL_WORDS)
+    cluster: dict[str, str | int] = {**HOST, "version": version, "role": "standby"}
+    assert holds({"version": when}, cluster) is fits
+    assert holds({"role": "!= primary"}, cluster)
+
+
+def test_each_server_has_its_own_word_for_a_copy() -> None:
+    with pytest.raises(InvalidValue, match="role is never 'replica'") as error:
+        check({"role": "replica"}, POSTGRESQL_FACTS, POSTGRESQL_WORDS)
+    assert "primary, standby" in error.value.hint
+    with pytest.raises(InvalidValue, match="role is never 'standby'"):
+        check({"role": "standby"}, REDIS_FACTS)
 
 
 @pytest.mark.parametrize("persistence", ["none", "rdb", "aof"])

@@ -148,6 +148,9 @@ def test_a_value_is_the_text_that_was_written(shelf: Shelf, line: str, value: st
         "system.unit.titan.service.MemoryMax: 25% ram",
         "redis.maxmemory: (slice - max(32 MiB, 5% slice)) / 2.3",
         "redis.maxmemory: min(25% ram, slice)",
+        "postgresql.shared_buffers: buffers",
+        "postgresql.max_connections: connections - 3",
+        "postgresql.max_wal_size: min(wal, 8 GiB)",
     ],
 )
 def test_an_expression_over_facts_is_kept_for_the_host(shelf: Shelf, line: str) -> None:
@@ -175,6 +178,10 @@ def test_an_expression_without_facts_is_computed_once(shelf: Shelf) -> None:
         (f"{THP}: 25% ram", "'25% ram' is not one of always, madvise, never"),
         (f"{TCP_RMEM}: 1% ram 4096 8192", "3 are needed"),
         (f"{RMEM_MAX}: 5% slice", "the fact slice is not known for this setting"),
+        ("redis.maxmemory: buffers", "the fact buffers is not known for this setting"),
+        (f"{SOMAXCONN}: 2 * connections", "the fact connections is not known for this setting"),
+        ("postgresql.max_connections: work", "work is a number of bytes"),
+        ("postgresql.work_mem: bufers", "'bufers' is not a number of bytes"),
         ("redis.maxmemory: 5% slcie", "there is no fact named slcie"),
         ("redis.maxmemory: slice - 65 GiB", "and 64 GiB, 16 GiB of them for the instance"),
         ("redis.slowlog-max-len: 5% slice", "is a number of bytes"),
@@ -187,8 +194,11 @@ def test_an_expression_that_is_wrong_is_refused(shelf: Shelf, line: str, what: s
         raise error
 
 
-def test_slice_outside_of_redis_says_whose_it_is(shelf: Shelf) -> None:
-    assert "Only settings of Redis have one" in shelf.refusal(f"{RMEM_MAX}: 5% slice").hint
+def test_a_number_of_a_server_says_whose_it_is(shelf: Shelf) -> None:
+    hint = shelf.refusal(f"{RMEM_MAX}: 5% slice").hint
+    assert "Only settings of Redis and PostgreSQL have one" in hint
+    hint = shelf.refusal("redis.maxmemory: min(work, 1 GiB)").hint
+    assert "Only settings of PostgreSQL have one" in hint
 
 
 # What is refused
