@@ -113,6 +113,7 @@ class Document(BaseModel):
     extends: Annotated[list[_Name], BeforeValidator(_listed)] = []
     settings: Annotated[dict[str, Any], BeforeValidator(_mapped), Field(alias="set")] = {}
     health: Annotated[dict[str, Any], BeforeValidator(_mapped)] = {}
+    memory: Annotated[dict[str, Any], BeforeValidator(_mapped)] = {}
 
 
 class Levels(BaseModel):

@@ -61,6 +61,7 @@ class Profile:
     """A validated profile with everything it extends merged in.
 
     health: name of a health check -> its threshold, where it is not the usual one.
+    memory: service -> its share of the memory, where it is not the usual one.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Profile:
     settings: Mapping[str, Setting]
     digest: str = ""
     health: Mapping[str, Threshold] = field(default_factory=dict)
+    memory: Mapping[str, int] = field(default_factory=dict)

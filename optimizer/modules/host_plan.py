@@ -13,6 +13,7 @@ from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
 from optimizer.model.transaction import ActionStep, Step, ValueStep, in_order
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.budget import budget_of
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
 from optimizer.modules.kinds import KINDS
@@ -36,9 +37,10 @@ def plan_host(
         one, other = pairs[0]
         return refused(name, f"the profile sets {one} and {other}, of which the kernel keeps one")
     try:
+        budget = budget_of(profile, observation)
         verdicts = examine(profile, observation, pins)
     except InvalidValue as error:
-        return refused(name, str(error))
+        return refused(name, str(error), error.hint)
     artifact = _artifact(_needed(verdicts, allow), observation)
     steps = in_order(list(Coupler(catalog.find, observation).couple(_allowed(artifact, allow))))
     points = conformance.weights(verdicts)
@@ -59,6 +61,7 @@ def plan_host(
         notes=notes_for(verdicts, observation),
         steps=steps,
         blobs=encode_blobs(artifact.blobs),
+        budget=budget.lines if budget else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from optimizer.model.errors import InvalidValue
@@ -11,6 +12,7 @@ from optimizer.model.nearest import did_you_mean
 SHARES: Mapping[str, int] = {"postgresql": 5, "redis": 2, "node": 3}
 
 _MOST = 1000
+_SHARE = re.compile(r"[1-9][0-9]{0,3}")
 _RESERVE_LEAST = 512 * 2**20
 _RESERVE_MOST = 8 * 2**30
 
@@ -31,16 +33,17 @@ def divide(left: int, shares: Mapping[str, int]) -> dict[str, int]:
     return {name: max(0, left) * share // whole for name, share in shares.items()}
 
 
-def read_share(name: str, text: str) -> int:
+def read_share(name: str, written: object) -> int:
     """Return the share of a service as a profile writes it.
 
     Raises InvalidValue for a service that has none, and for what is no whole number from 1 on.
     """
     if name not in SHARES:
         raise InvalidValue(what="there is no such service", hint=did_you_mean(name, SHARES))
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST):
+    text = written if isinstance(written, str) else ""
+    if not _SHARE.fullmatch(text) or int(text) > _MOST:
         raise InvalidValue(
-            what=f"{text!r} is no share",
+            what=f"{written!r} is no share",
             hint=f"A share is a whole number from 1 to {_MOST}; what counts is their ratio.",
         )
     return int(text)

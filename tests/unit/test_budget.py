@@ -306,8 +306,8 @@ def test_slices_of_redis_without_anything_else_known() -> None:
     assert redis_slices(2**28, ALL, (Server("6379"),)) == {"6379": 0}
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "1001", "٣"])
-def test_what_is_no_share(text: str) -> None:
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "1001", "٣", {"a": "1"}])
+def test_what_is_no_share(text: object) -> None:
     with pytest.raises(InvalidValue, match="is no share"):
         read_share("redis", text)
 
