@@ -1,6 +1,6 @@
 # PostgreSQL: ask a cluster through psql, as the account that owns it, without a password.
-# A setting is a value at `postgresql:USER@SOCKETDIR:PORT/NAME`, in the units of pg_settings. It
-# changes through files and a reload or restart, so it is read here and never written.
+# A setting is a value at `postgresql:USER@SOCKETDIR:PORT/NAME`: a size in bytes, anything else as
+# pg_settings has it. It changes through files and a reload or restart, and is never written here.
 
 for directory in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
     [ ! -d "$directory" ] || PATH=$PATH:$directory
@@ -33,7 +33,9 @@ postgresql_read() {
     address=${1#postgresql:}
     setting=${address##*/}
     address=${address%/*}
-    postgresql_ask "$address" "SELECT setting FROM pg_settings WHERE name = '$setting'" || {
+    postgresql_ask "$address" "SELECT CASE WHEN unit ~ 'B\$' AND setting ~ '^[1-9][0-9]*\$'
+        THEN (setting::numeric * pg_size_bytes(regexp_replace(unit, '^([^0-9])', '1\\1')))::text
+        ELSE setting END FROM pg_settings WHERE name = '$setting'" || {
         REPLY=@down
         return 1
     }

@@ -93,4 +93,4 @@ def _file_setting(row: Sequence[Any]) -> PgFileSetting:
 def settings_of(cluster: PgCluster) -> Iterator[LiveValue]:
     """Return the settings of a cluster as values, the way those of the kernel are."""
     for name, setting in cluster.settings.items():
-        yield LiveValue(setting_path(cluster.address, name), ValueState.WRITABLE, setting.setting)
+        yield LiveValue(setting_path(cluster.address, name), ValueState.WRITABLE, setting.in_force)

@@ -5,12 +5,16 @@ Source: pg_settings, pg_file_settings (views of the PostgreSQL manual), postmast
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optimizer.model.observation import LinedFile
 
 PREFIX = "postgresql:"
+
+_SIZE_UNIT = re.compile(r"(\d*)(B|kB|MB|GB)")
+_SIZES = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30}
 
 
 def setting_path(address: str, name: str) -> str:
@@ -35,6 +39,14 @@ class PgSetting:
     choices: tuple[str, ...] = ()
     default: str = ""
     is_pending: bool = False
+
+    @property
+    def in_force(self) -> str:
+        """The setting as values of a host are compared: sizes in bytes."""
+        match = _SIZE_UNIT.fullmatch(self.unit)
+        if match is None or not self.setting.isdecimal():
+            return self.setting
+        return str(int(self.setting) * int(match[1] or 1) * _SIZES[match[2]])
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def _values(cluster: PgCluster, differences: Sequence[Difference]) -> tuple[Step
                 ValueStep(
                     tunable=one.reading.id,
                     path=one.reading.path,
-                    before=setting.setting,
+                    before=setting.in_force,
                     after=to_server(tunable, setting, one.live),
                     write="file",
                 )

@@ -41,9 +41,11 @@ def from_server(tunable: Tunable, setting: PgSetting, text: str) -> str:
 
 
 def to_server(tunable: Tunable, setting: PgSetting, text: str) -> str:
-    """Return canonical text in the units in which pg_settings prints the setting."""
+    """Return canonical text as values of a host are compared: sizes in bytes, else as
+    pg_settings prints the setting.
+    """
     factor = _factor(setting.unit)
-    if factor is None or not _NUMBER.fullmatch(text):
+    if factor is None or tunable.unit == "bytes" or not _NUMBER.fullmatch(text):
         return text
     value = Fraction(text)
     if value <= 0:
