@@ -1,0 +1,211 @@
+"""PostgreSQL settings: what is read of a cluster, what a change writes, what it can lose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from optimizer.host.postgresql_observed import settings_of
+from optimizer.model.observation import LinedFile, Observation
+from optimizer.model.plan import HostPlan
+from optimizer.model.postgresql import PgCluster, PgFileSetting, PgSetting
+from optimizer.model.reading import ReadingState
+from optimizer.model.transaction import ActionStep, FileStep, LineStep, ValueStep
+from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.host_plan import plan_host
+from tests.unit.factories import file_state, observation, profile, read
+
+CONF = "/etc/postgresql/15/main/postgresql.conf"
+AUTO = "/var/lib/postgresql/15/main/postgresql.auto.conf"
+OURS = "/etc/postgresql/15/main/conf.d/zz-optimizer.conf"
+ADDRESS = "postgres@/var/run/postgresql:5432"
+RESTART = frozenset({Permission.RESTART})
+DATA = frozenset({Permission.DATA})
+MIB = 2**20
+
+CLUSTER = PgCluster(
+    name="5432",
+    address=ADDRESS,
+    cluster="15/main",
+    version=150018,
+    unit="postgresql@15-main.service",
+    data="/var/lib/postgresql/15/main",
+    config_file=CONF,
+    config_state=LinedFile("ab" * 32, "644", "104:105", 29000),
+    auto_state=LinedFile("cd" * 32, "600", "104:105", 88),
+    drop_in=OURS,
+    is_included=True,
+    settings={
+        "shared_buffers": PgSetting("shared_buffers", "16384", "8kB", "integer", "postmaster"),
+        "work_mem": PgSetting("work_mem", "4096", "kB", "integer", "user"),
+        "max_connections": PgSetting("max_connections", "100", "", "integer", "postmaster"),
+        "jit": PgSetting("jit", "on", "", "bool", "user"),
+        "synchronous_commit": PgSetting(
+            "synchronous_commit", "on", "", "enum", "user", ("local", "remote_write", "on", "off")
+        ),
+        "wal_compression": PgSetting(
+            "wal_compression", "off", "", "enum", "superuser", ("pglz", "on", "off")
+        ),
+        "checkpoint_timeout": PgSetting("checkpoint_timeout", "300", "s", "integer", "sighup"),
+    },
+    files=(
+        PgFileSetting(CONF, 65, "max_connections", "100"),
+        PgFileSetting(CONF, 127, "shared_buffers", "128MB"),
+    ),
+    libraries=frozenset({"pg_stat_statements", "auto_explain"}),
+)
+
+
+def seen(cluster: PgCluster = CLUSTER, **parts: Any) -> Observation:
+    directories = frozenset({"/etc/postgresql/15/main/conf.d"})
+    made = observation({}, postgresql=(cluster,), directories=directories, **parts)
+    return replace(made, values={one.path: one for one in settings_of(cluster)})
+
+
+def plan(
+    values: dict[str, object],
+    cluster: PgCluster = CLUSTER,
+    allow: frozenset[Permission] = frozenset(),
+    **parts: Any,
+) -> HostPlan:
+    return plan_host("db-1", profile(values), seen(cluster, **parts), {}, allow)
+
+
+def test_a_host_without_a_cluster_has_nothing_to_do() -> None:
+    [found] = read("postgresql.work_mem", observation({}))
+    assert found.state is ReadingState.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("cluster", "state", "reason"),
+    [
+        (PgCluster("5432", problem="is not running"), ReadingState.UNKNOWN, "is not running"),
+        (
+            PgCluster("pid 7", problem="runs in a container", is_elsewhere=True),
+            ReadingState.NOT_APPLICABLE,
+            "container",
+        ),
+        (replace(CLUSTER, is_patroni=True), ReadingState.NOT_APPLICABLE, "Patroni"),
+    ],
+)
+def test_a_cluster_that_is_not_managed_says_why(
+    cluster: PgCluster, state: ReadingState, reason: str
+) -> None:
+    [found] = read("postgresql.work_mem", seen(cluster))
+    assert found.state is state
+    assert reason in found.reason
+
+
+def test_a_setting_that_a_version_does_not_have_is_not_applicable() -> None:
+    [found] = read("postgresql.io_method", seen())
+    assert (found.state, found.reason) == (
+        ReadingState.NOT_APPLICABLE,
+        "PostgreSQL 15 has no io_method",
+    )
+
+
+def test_live_and_boot_value_are_two_and_in_bytes() -> None:
+    written = (*CLUSTER.files, PgFileSetting(OURS, 2, "shared_buffers", "256MB"))
+    [found] = read("postgresql.shared_buffers", seen(replace(CLUSTER, files=written)))
+    assert (found.live, found.boot) == (str(128 * MIB), str(256 * MIB))
+    assert (found.source, found.effect) == (f"{OURS}:2", Effect.RESTART)
+
+
+def test_the_server_says_what_a_reload_changes() -> None:
+    assert read("postgresql.work_mem", seen())[0].effect is Effect.RELOAD
+
+
+def test_a_change_is_a_file_a_check_and_a_reload() -> None:
+    made = plan({"postgresql.work_mem": "8 MiB"})
+    [value] = [step for step in made.steps if isinstance(step, ValueStep)]
+    assert value.path == f"postgresql:{ADDRESS}/work_mem"
+    assert (value.before, value.after, value.write) == (str(4 * MIB), str(8 * MIB), "file")
+    [file] = [change for change in made.files if change.path == OURS]
+    assert "+work_mem = '8MB'" in file.diff
+    actions = [step.action for step in made.steps if isinstance(step, ActionStep)]
+    assert actions == ["check-postgresql", "reload-postgresql"]
+
+
+def test_what_takes_a_restart_is_written_and_waits() -> None:
+    asked: dict[str, object] = {"postgresql.shared_buffers": "256 MiB"}
+    made = plan(asked)
+    assert not made.changes[0].allowed
+    assert [step for step in made.steps if isinstance(step, FileStep)]
+    assert not [step for step in made.steps if isinstance(step, ValueStep)]
+    allowed = plan(asked, allow=RESTART)
+    last = allowed.steps[-1]
+    assert isinstance(last, ActionStep)
+    assert (last.action, last.argument) == ("restart-unit", "postgresql@15-main.service")
+
+
+def test_a_setting_of_alter_system_changes_in_its_own_line() -> None:
+    line = "work_mem = '5MB' # by hand"
+    cluster = replace(
+        CLUSTER,
+        files=(*CLUSTER.files, PgFileSetting(AUTO, 3, "work_mem", "5MB")),
+        auto_lines={"work_mem": line},
+    )
+    made = plan({"postgresql.work_mem": "8 MiB", "postgresql.jit": "off"}, cluster)
+    [step] = [step for step in made.steps if isinstance(step, LineStep)]
+    assert (step.path, step.line, step.replaces) == (AUTO, "work_mem = '8MB'", line)
+    [file] = [change for change in made.files if change.path == OURS]
+    assert "jit" in file.diff
+    assert "work_mem" not in file.diff
+
+
+def test_without_conf_d_the_last_line_of_postgresql_conf_reads_our_file() -> None:
+    drop_in = "/srv/pg/postgresql.optimizer.conf"
+    plain = replace(
+        CLUSTER, drop_in=drop_in, is_included=False, config_file="/srv/pg/postgresql.conf"
+    )
+    [line] = [
+        step for step in plan({"postgresql.jit": "off"}, plain).steps if isinstance(step, LineStep)
+    ]
+    assert (line.path, line.line) == (
+        "/srv/pg/postgresql.conf",
+        f"include_if_exists = '{drop_in}'",
+    )
+    assert plain.config_state is not None
+    included = replace(plain.config_state, lines=frozenset({plain.include_line}))
+    again = plan({"postgresql.jit": "off"}, replace(plain, config_state=included))
+    assert not [step for step in again.steps if isinstance(step, LineStep)]
+
+
+def test_what_is_read_after_our_file_is_named() -> None:
+    late = PgFileSetting("/etc/postgresql/15/main/conf.d/zzz.conf", 1, "jit", "on")
+    ours = PgFileSetting(OURS, 2, "jit", "off")
+    [found] = read("postgresql.jit", seen(replace(CLUSTER, files=(*CLUSTER.files, ours, late))))
+    assert (found.boot, found.overridden_by) == ("on", late.place)
+    roles = {"jit": "all roles, shop"}
+    [found] = read("postgresql.jit", seen(replace(CLUSTER, role_settings=roles)))
+    assert found.overridden_by == "ALTER ROLE or ALTER DATABASE for all roles, shop"
+
+
+def test_what_the_build_does_not_offer_is_left_out_with_what_it_does() -> None:
+    made = plan({"postgresql.wal_compression": "lz4"})
+    assert made.steps == ()
+    assert "pglz, on, off" in made.not_applicable[0].reason
+
+
+def test_a_weaker_commit_is_held_back_until_that_is_allowed() -> None:
+    asked: dict[str, object] = {"postgresql.synchronous_commit": "off"}
+    [change] = plan(asked).changes
+    assert not change.allowed
+    assert "acknowledged" in change.at_stake
+    assert plan(asked).steps == ()
+    assert plan(asked, allow=DATA).steps
+
+
+def test_settings_that_are_in_our_file_already_stay_in_it() -> None:
+    files = {OURS: file_state(b"# ours\njit = 'off'\n")}
+    made = plan({"postgresql.work_mem": "8 MiB"}, files=files)
+    [file] = [change for change in made.files if change.path == OURS]
+    assert "-jit" not in file.diff
+
+
+def test_a_cluster_read_over_its_dsn_is_not_changed() -> None:
+    made = plan({"postgresql.jit": "off"}, replace(CLUSTER, can_change=False))
+    assert made.steps == ()
+    assert "DSN" in made.not_applicable[0].reason
