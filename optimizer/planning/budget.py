@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from optimizer.model.errors import InvalidValue
 from optimizer.model.plan import BudgetLine
-from optimizer.planning.budget_lines import lines_of
+from optimizer.planning.budget_lines import LEFT_OVER, add_up, lines_of
 from optimizer.planning.division import (
     MIB,
     Cluster,
@@ -28,10 +28,10 @@ from optimizer.planning.wal_sizes import most_wal
 class Budget:
     """What everything on a host may take, in bytes.
 
-    ram: what there is. lines: the parts; their sum is never more. clusters: name -> numbers of
-    a PostgreSQL cluster (see `numbers_for`). slices: `redis` or `node` -> name -> all of it.
-    huge_pages: name of a cluster -> pages of 2 MiB that hold its shared memory; they are part
-    of it, nothing on top.
+    ram: what there is. lines: the parts, and last what is left over; they add up to it.
+    clusters: name -> numbers of a PostgreSQL cluster (see `numbers_for`). slices: `redis` or
+    `node` -> name -> all that it may take. huge_pages: name of a cluster -> pages of 2 MiB that
+    hold its shared memory; they are part of it, nothing on top.
     """
 
     ram: int
@@ -43,7 +43,7 @@ class Budget:
     @property
     def worst(self) -> int:
         """Bytes that everything takes at once in the worst case."""
-        return sum(line.bytes for line in self.lines)
+        return sum(line.bytes for line in self.lines if line.what != LEFT_OVER)
 
     def numbers_for(self, cluster: str) -> Mapping[str, int]:
         """Return what expressions of a PostgreSQL cluster may use; empty for an unknown one.
@@ -62,7 +62,7 @@ def share_out(host: Host) -> Budget:
     sizes = dict(_fitted(host, division))
     return Budget(
         ram=host.ram,
-        lines=tuple(lines_of(host, division, sizes)),
+        lines=add_up(tuple(lines_of(host, division, sizes)), host.ram),
         clusters={
             one.name: _numbers(one, division, sizes) for one in host.clusters if one.name in sizes
         },

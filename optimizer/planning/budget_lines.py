@@ -8,10 +8,18 @@ from optimizer.model.plan import BudgetLine
 from optimizer.planning.division import MIB, NAMES, Cluster, Division, Host
 from optimizer.planning.postgresql_sizes import CONNECTION, OPERATIONS, Sizes
 
+LEFT_OVER = "left over"
+
+
+def add_up(lines: tuple[BudgetLine, ...], ram: int) -> tuple[BudgetLine, ...]:
+    """Return the lines and what they leave of the memory, in bytes."""
+    rest = ram - sum(line.bytes for line in lines)
+    return (*lines, _line(LEFT_OVER, rest, "by rounding and upper limits"))
+
 
 def lines_of(host: Host, division: Division, sizes: Mapping[str, Sizes]) -> Iterator[BudgetLine]:
     """Yield every part of the memory with its worst case; sizes: by name of the cluster."""
-    yield _line("kernel", division.kernel, "a tenth, 512 MiB to 8 GiB, for it and all small things")
+    yield _line("kernel", division.kernel, "a tenth, 512 MiB to 8 GiB")
     if division.cache:
         yield _line("page cache", division.cache, "a tenth, as PostgreSQL reads through it")
     whole = sum(division.ratio.values())
@@ -23,11 +31,12 @@ def lines_of(host: Host, division: Division, sizes: Mapping[str, Sizes]) -> Iter
             how = "all it may take, as it could not be asked"
             yield _line(label, division.clusters[cluster.name], how)
     for service, servers in host.servers.items():
+        is_divided = sum(one.limit is None for one in servers) > 1
         for one in servers:
             how = "the limit of its unit"
             if one.limit is None:
                 how = f"{division.ratio[service]} of {whole} shares"
-                how += ", divided equally" if len(servers) > 1 else ""
+                how += ", divided equally" if is_divided else ""
             yield _line(f"{NAMES[service]} {one.name}", division.slices[service][one.name], how)
     for service, size in division.unnamed.items():
         yield _line(NAMES[service], size, f"{division.ratio[service]} of {whole} shares")

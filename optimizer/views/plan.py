@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from optimizer.model.plan import Change, HostPlan, Plan, ScoreForecast, group_equal
 from optimizer.model.tunable import Effect
-from optimizer.views import changes
+from optimizer.views import budget, changes
 from optimizer.views.fold import fold
 from optimizer.views.text import (
     SHORT_ID,
@@ -30,7 +30,7 @@ _DOT = " · "
 
 def render(plan: Plan, look: Look, asked: Asked) -> list[str]:
     """Return the whole plan, ending with the next useful command."""
-    groups = _groups(plan.hosts)
+    groups = _groups(plan.hosts, look)
     lines = [_title(plan, look), ""]
     for group in groups:
         lines += [*_render_group(plan, group, len(groups), look), ""]
@@ -64,14 +64,14 @@ def _title(plan: Plan, look: Look) -> str:
     return f"{what} {dot} {count(len(plan.hosts), 'host')}"
 
 
-def _groups(hosts: Iterable[HostPlan]) -> list[_Group]:
+def _groups(hosts: Iterable[HostPlan], look: Look) -> list[_Group]:
     """Group hosts that read the same, what needs attention last, next to the summary."""
     groups: list[_Group] = []
     for equal in group_equal(hosts):
-        # Steps are no part of the model's comparison, but some of them are shown.
+        # Steps and budgets are no part of the model's comparison, but may be shown.
         finer: dict[tuple[str, ...], _Group] = {}
         for host in equal:
-            finer.setdefault(changes.steps(host), []).append(host)
+            finer.setdefault((*changes.steps(host), *_budget(host, look)), []).append(host)
         groups += finer.values()
     order = ("planned", "refused", "unreachable")
     return sorted(groups, key=lambda group: order.index(group[0].state))
@@ -137,7 +137,11 @@ def _remains(host: HostPlan, look: Look) -> list[str]:
     lines += changes.left_out("not applicable", host.not_applicable, look)
     for note in host.notes:
         lines += labelled("note", note, look)
-    return lines
+    return lines + _budget(host, look)
+
+
+def _budget(host: HostPlan, look: Look) -> list[str]:
+    return budget.render(host.budget, look) if look.show_why else []
 
 
 def _render_problem(group: _Group, look: Look) -> list[str]:
