@@ -12,6 +12,7 @@ from optimizer.model.profile import Constraint, Profile, Setting
 from optimizer.model.reading import Reading
 from optimizer.model.request import ProbeRequest, join
 from optimizer.model.tunable import Tunable
+from optimizer.modules.budget import budget_of, with_numbers
 from optimizer.modules.coupling import partner_targets
 from optimizer.modules.kinds import KINDS
 from optimizer.planning.comparing import Status, Verdict, compare
@@ -51,8 +52,9 @@ def examine(
     pins: glob over ids -> why the operator wants it left alone.
     """
     settings = sorted(profile.settings.values(), key=_rank)
+    budget = budget_of(profile, observation)
     return tuple(
-        _judge(setting, reading, observation, pins)
+        _judge(setting, with_numbers(reading, budget), observation, pins)
         for setting in settings
         for reading in KINDS[setting.tunable.kind].read(setting.tunable, observation)
     )
