@@ -13,6 +13,7 @@ _PARTS = {
         "postgresql",
         "journal",
         "redis_probe",
+        "postgresql_health_probe",
         "postgresql_probe",
         "probe",
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from optimizer.host.postgresql_health_observed import healths
 from optimizer.host.redis_observed import lined_files
 from optimizer.model.observation import LinedFile, LiveValue, ValueState
 from optimizer.model.postgresql import PgCluster, PgFileSetting, PgSetting, setting_path
@@ -24,8 +25,10 @@ def clusters(by_word: Rows) -> tuple[PgCluster, ...]:
     lines: dict[str, dict[str, str]] = defaultdict(dict)
     for name, setting, *text in by_word["postgresql-auto"]:
         lines[name][setting] = "\t".join(text)
+    found = healths(by_word)
     return tuple(
-        _cluster(name, facts, states, lines.get(name, {})) for name, facts in sorted(said.items())
+        replace(_cluster(name, facts, states, lines.get(name, {})), health=found.get(name))
+        for name, facts in sorted(said.items())
     )
 
 

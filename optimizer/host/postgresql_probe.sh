@@ -2,7 +2,7 @@
 # Given by the controller: POSTGRESQL, the names of settings, and POSTGRESQL_QUERY for them.
 
 probe_postgresql() {
-    [ -n "$POSTGRESQL" ] || return 0
+    [ -n "$POSTGRESQL$POSTGRESQL_HEALTH" ] || return 0
     found=
     for comm in /proc/[0-9]*/comm; do
         { IFS= read -r name <"$comm"; } 2>/dev/null || continue
@@ -57,6 +57,7 @@ probe_cluster() {
     emit postgresql "$port" json "$SAID"
     emit postgresql "$port" programs "$(readlink "/proc/$1/exe")"
     probe_cluster_files "$port" "$1"
+    probe_postgresql_health "$port" "$address"
 }
 
 # Of the files only lines of settings that were asked for leave the host: others hold secrets.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from optimizer.host import program
+from optimizer.host.postgresql_health_query import database_query, health_query
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import OptimizerError
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
@@ -66,6 +67,8 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         REDIS=" ".join(sorted(request.redis)),
         POSTGRESQL=" ".join(sorted(request.postgresql)),
         POSTGRESQL_QUERY=postgresql_query(request.postgresql),
+        POSTGRESQL_HEALTH=health_query() if request.postgresql_health else "",
+        POSTGRESQL_DATABASE=database_query() if request.postgresql_health else "",
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",

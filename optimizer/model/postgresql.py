@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optimizer.model.observation import LinedFile
+from optimizer.model.postgresql_health import PgHealth
 
 PREFIX = "postgresql:"
 
@@ -86,6 +87,7 @@ class PgCluster:
     auto_lines: setting -> its line in postgresql.auto.conf, as it is written there.
     is_elsewhere: it runs in a container, and is only reported.
     can_change: whether its files are on this host; not for one that only answers a DSN.
+    health: only where it was asked for.
     """
 
     name: str
@@ -111,6 +113,7 @@ class PgCluster:
     auto_lines: Mapping[str, str] = field(default_factory=dict)
     is_elsewhere: bool = False
     can_change: bool = True
+    health: PgHealth | None = None
 
     @property
     def major(self) -> int:

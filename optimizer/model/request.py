@@ -16,7 +16,7 @@ class ProbeRequest:
     names: users and groups whose existence matters.
     redis: parameters of Redis servers; asking for any finds the servers of the host.
     postgresql: settings of PostgreSQL clusters, likewise.
-    redis_health: also what health checks of them need.
+    redis_health, postgresql_health: also what health checks of them need.
     """
 
     values: frozenset[str] = frozenset()
@@ -28,6 +28,7 @@ class ProbeRequest:
     redis: frozenset[str] = frozenset()
     redis_health: bool = False
     postgresql: frozenset[str] = frozenset()
+    postgresql_health: bool = False
     snapshots: bool = False
 
 
