@@ -34,7 +34,8 @@ class Asker:
         if wanted is None:
             return configured, True
         most, least = (self._bound(wanted, configured, limit) for limit in (_UNLIMITED, 1))
-        return configured if most >= _UNLIMITED else most, most == least
+        number = configured if most >= _UNLIMITED else most
+        return number, number == least
 
     def _configured(self, name: str, usual: int) -> int:
         """What it would be without our own file, which follows from this, not this from it."""
