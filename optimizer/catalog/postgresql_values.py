@@ -29,7 +29,7 @@ _MICROSECONDS = {
 }
 _TIME = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) ?([a-z]*)")
 _REAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?(e[+-]?[0-9]{1,2})?")
-_LIBRARY = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_.$/+-]*")
+_LIBRARY = re.compile(r"(\$libdir)?[A-Za-z0-9_/][A-Za-z0-9_./+-]*")
 
 # Ranks of Rising start above what a person would write, since 1 is another word for on.
 _LOWEST_RANK = 1000

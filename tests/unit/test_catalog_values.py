@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from optimizer import catalog
 from optimizer.catalog import services
+from optimizer.catalog.postgresql_values import Libraries, Real, Rising, Size, Time, Words
 from optimizer.catalog.redis_values import (
     BufferLimit,
     BytesOrPercent,
@@ -74,9 +75,12 @@ WORDS = (
 def samples(value: ValueType) -> st.SearchStrategy[str]:
     """Return texts that a person may write for a value of this type."""
     match value:
-        case Barring(inner=inner):
-            return samples(inner)
-        case Choice(options=options, aliases=aliases):
+        case Barring(inner=inner, barred=barred):
+            never = dict(barred)
+            return samples(inner).filter(lambda text: inner.canonical(text) not in never)
+        case Choice(options=options, aliases=aliases) | Words(options=options, aliases=aliases):
+            return st.sampled_from([*options, *(alias for alias, _ in aliases)])
+        case Rising(options=options, aliases=aliases):
             return st.sampled_from([*options, *(alias for alias, _ in aliases)])
         case CpuList(flags=flags):
             return st.builds(cpu_list, st.sets(st.sampled_from(["", *flags])), CPU_SPANS)
@@ -87,6 +91,8 @@ def samples(value: ValueType) -> st.SearchStrategy[str]:
             return LOG_SETS
         case Ranked() | SavePoints() | BytesOrPercent() | BufferLimit() | OomScores() | Mode():
             return st.sampled_from(OF_REDIS[type(value)])
+        case Libraries():
+            return st.sampled_from(("pg_stat_statements", "timescaledb, auto_explain", '"a" ,a,'))
         case Text(pattern=pattern):
             return st.sampled_from([word for word in WORDS if re.fullmatch(pattern, word)])
     return numbers(value)
@@ -108,7 +114,22 @@ def numbers(value: ValueType) -> st.SearchStrategy[str]:
             return some.map(lambda numbers: "\t".join(map(str, numbers)))
         case Limit():
             return limits(value)
+        case Size(minimum=minimum, maximum=maximum, specials=specials):
+            # The least number of bytes that rounding down leaves in range, 0 or a whole step.
+            sizes = st.integers(max(minimum, value.multiple), maximum)
+            return st.one_of(sizes.map(str), specials_of(specials))
+        case Time(minimum=minimum, maximum=maximum, unit=unit, specials=specials):
+            times = st.integers(minimum, maximum).map(lambda time: f"{time} {unit}")
+            return st.one_of(times, specials_of(specials))
+        case Real(minimum=minimum, maximum=maximum, specials=specials):
+            reals = st.decimals(minimum, maximum, allow_nan=False, places=6)
+            return st.one_of(reals.map("{:f}".format), specials_of(specials))
     raise AssertionError(f"no samples for {value}")
+
+
+def specials_of(specials: tuple[tuple[int, str], ...]) -> st.SearchStrategy[str]:
+    numbers = [str(number) for number, _ in specials]
+    return st.sampled_from(numbers) if numbers else st.nothing()
 
 
 def limits(value: Limit) -> st.SearchStrategy[str]:
