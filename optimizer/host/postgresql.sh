@@ -1,6 +1,8 @@
 # PostgreSQL: ask a cluster through psql, as the account that owns it, without a password.
 # A setting is a value at `postgresql:USER@SOCKETDIR:PORT/NAME`: a size in bytes, anything else as
-# pg_settings has it. It changes through files and a reload or restart, and is never written here.
+# pg_settings has it. What a session begins with counts (reset_val): in a session over a socket
+# `setting` is 0 for keepalives, whatever the files say. It changes through files and a reload or
+# restart, and is never written here.
 
 for directory in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
     [ ! -d "$directory" ] || PATH=$PATH:$directory
@@ -23,7 +25,7 @@ as_user() {
 # Ask the cluster at address $1 the query $2; the answer, or what went wrong, is in SAID.
 postgresql_ask() {
     place=${1#*@}
-    SAID=$(cd / && printf '%s\n' "$2" | PGCONNECT_TIMEOUT=10 PGOPTIONS='-c statement_timeout=30s' \
+    SAID=$(cd / && printf "SET statement_timeout = '30s';\n%s\n" "$2" | PGCONNECT_TIMEOUT=10 \
         as_user "${1%%@*}" psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres \
         -h "${place%:*}" -p "${place##*:}" 2>&1)
 }
@@ -33,9 +35,9 @@ postgresql_read() {
     address=${1#postgresql:}
     setting=${address##*/}
     address=${address%/*}
-    postgresql_ask "$address" "SELECT CASE WHEN unit ~ 'B\$' AND setting ~ '^[1-9][0-9]*\$'
-        THEN (setting::numeric * pg_size_bytes(regexp_replace(unit, '^([^0-9])', '1\\1')))::text
-        ELSE setting END FROM pg_settings WHERE name = '$setting'" || {
+    postgresql_ask "$address" "SELECT CASE WHEN unit ~ 'B\$' AND reset_val ~ '^[1-9][0-9]*\$'
+        THEN (reset_val::numeric * pg_size_bytes(regexp_replace(unit, '^([^0-9])', '1\\1')))::text
+        ELSE reset_val END FROM pg_settings WHERE name = '$setting'" || {
         REPLY=@down
         return 1
     }

@@ -5,7 +5,7 @@ SELECT replace(json_build_object(
     'standby', pg_is_in_recovery(),
     'settings', (
         SELECT json_agg(json_build_array(
-            name, setting, unit, vartype, context, enumvals, boot_val, pending_restart))
+            name, reset_val, unit, vartype, context, enumvals, boot_val, pending_restart))
         FROM pg_settings, asked WHERE name = ANY (names)),
     'files', (
         SELECT json_agg(json_build_array(
