@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from optimizer.model.plan import BudgetLine, Plan
 from optimizer.planning.budget import share_out
@@ -13,6 +14,7 @@ from optimizer.views.text import Asked, Look
 from tests.unit import view_samples as samples
 from tests.unit.conftest import Golden
 
+PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
 LOOK = Look()
 EXPLAINED = replace(LOOK, show_why=True)
 ASKED = Asked(inventory="inventories/prod.py", profile="hft")
@@ -65,3 +67,10 @@ def test_the_document_has_it_always() -> None:
         profile=samples.PROFILE, hosts=(samples.host("db-1", budget=lines()),)
     ).model_dump(mode="json")["hosts"]
     assert sum(line["bytes"] for line in host["budget"]) == 4 * 2**30
+
+
+def test_the_table_in_the_documentation_is_the_one_that_is_printed() -> None:
+    cluster = Cluster("5432", Demand(100, 8, 17))
+    host = Host(2**34, frozenset({"node"}), clusters=(cluster,), redis=(Server("6379"),))
+    table = budget.render(share_out(host).lines, replace(LOOK, width=100))
+    assert "\n".join(table) in PAGE.read_text(encoding="utf-8")
