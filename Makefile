@@ -43,6 +43,7 @@ unit: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.redis
+	@$(BIN)/python -m bench.postgresql
 
 docs: $(STAMP)
 	@PYTHON=$(BIN)/python sh scripts/docs.sh
