@@ -1,4 +1,4 @@
-"""The health of a host: of the system, and of each Redis server that was asked about it."""
+"""The health of a host: of the system, and of each Redis server and PostgreSQL cluster asked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from optimizer.model.profile import Threshold
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HealthCheck
 from optimizer.scoring.health import system_health
+from optimizer.scoring.postgresql_health import postgresql_health
 from optimizer.scoring.redis_health import Surroundings, redis_health
 
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
@@ -16,6 +17,7 @@ _HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 
 # What a probe has to read besides the facts, which it always does.
 HEALTH_OF_REDIS = ProbeRequest(values=frozenset({_OVERCOMMIT, _HUGE_PAGES}), redis_health=True)
+HEALTH_OF_POSTGRESQL = ProbeRequest(postgresql_health=True)
 
 
 def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[HealthCheck, ...]:
@@ -26,6 +28,7 @@ def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[Heal
         huge_pages=_value(seen, _HUGE_PAGES),
     )
     servers = [redis_health(server, thresholds, surroundings) for server in seen.redis]
+    servers += [postgresql_health(cluster, thresholds) for cluster in seen.postgresql]
     return (*system_health(seen.facts, thresholds), *(check for one in servers for check in one))
 
 

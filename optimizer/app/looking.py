@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optimizer.app.choosing import profile_of_each
-from optimizer.app.health import HEALTH_OF_REDIS
+from optimizer.app.health import HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import ProfileRequest, Progress
 from optimizer.model.fleet import Fleet
@@ -44,5 +44,6 @@ def look_at(
 
 
 def _health(profile: Profile) -> ProbeRequest:
-    tunes_redis = any(one.tunable.module == "redis" for one in profile.settings.values())
-    return HEALTH_OF_REDIS if tunes_redis else ProbeRequest()
+    tuned = {one.tunable.module for one in profile.settings.values()}
+    asked = {"redis": HEALTH_OF_REDIS, "postgresql": HEALTH_OF_POSTGRESQL}
+    return join(request for module, request in asked.items() if module in tuned)

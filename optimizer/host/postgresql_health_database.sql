@@ -39,7 +39,7 @@ WITH tables AS (
     UNION ALL
     SELECT 'unindexed', name, live, '', NULL FROM tables
     WHERE live > 10000 AND seq_scan > 100
-        AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relid)
+        AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relid AND indisvalid)
     UNION ALL
     SELECT 'dead', name, 100 * dead / (live + dead), '', vacuumed FROM tables
     WHERE dead > 10000 AND dead > 0.2 * (live + dead)

@@ -73,7 +73,7 @@ def _health(said: Said, databases: Sequence[Said], unasked: Mapping[str, str]) -
         stats_age=float(numbers["stats_age"]),
         **fields,
         connections=dict(said["connections"] or {}),
-        wraparound_database=said["wraparound_database"],
+        wraparound_database=_printable(said["wraparound_database"]),
         # PostgreSQL 17 moved these from pg_stat_bgwriter to pg_stat_checkpointer.
         checkpoints_timed=int(points.get("num_timed", points.get("checkpoints_timed", 0))),
         checkpoints_requested=int(points.get("num_requested", points.get("checkpoints_req", 0))),
@@ -88,6 +88,11 @@ def _health(said: Said, databases: Sequence[Said], unasked: Mapping[str, str]) -
     )
 
 
+def _printable(name: str) -> str:
+    # JSON carries what the host's answer itself never holds: it must not reach a terminal.
+    return "".join(one if one.isprintable() else "?" for one in name)
+
+
 def _age(seconds: Any) -> float | None:
     # Another session may have begun after the query itself.
     return None if seconds is None else max(0.0, float(seconds))
@@ -95,7 +100,9 @@ def _age(seconds: Any) -> float | None:
 
 def _replica(row: Sequence[Any]) -> PgReplica:
     name, state, seconds, behind = row
-    return PgReplica(name or "", state, _age(seconds), None if behind is None else int(behind))
+    return PgReplica(
+        _printable(name or ""), state, _age(seconds), None if behind is None else int(behind)
+    )
 
 
 def _standby(said: Said | None) -> PgStandby | None:
@@ -106,7 +113,7 @@ def _standby(said: Said | None) -> PgStandby | None:
 
 def _statements(databases: Iterable[Said]) -> tuple[PgStatement, ...]:
     found = [
-        PgStatement(one["database"], int(query), int(calls), float(mean), float(total))
+        PgStatement(_printable(one["database"]), int(query), int(calls), float(mean), float(total))
         for one in databases
         for query, calls, mean, total in one["statements"] or ()
     ]
@@ -120,7 +127,9 @@ def _found(kind: str, databases: Iterable[Said]) -> PgFound:
         number, weight, rows = (one["found"] or {}).get(kind, (0, 0, ()))
         count, total = count + int(number), total + float(weight)
         worst += [
-            PgObject(f"{one['database']}.{name}", float(weight), other, _age(age))
+            PgObject(
+                _printable(f"{one['database']}.{name}"), float(weight), _printable(other), _age(age)
+            )
             for name, weight, other, age in rows
         ]
     return PgFound(count, total, tuple(sorted(worst, key=lambda one: -one.weight)[:_NAMED]))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optimizer.model.profile import Threshold
 from optimizer.scoring.check import Bad, Check
+from optimizer.scoring.postgresql_checks import POSTGRESQL
 
 _SYSTEM = (
     Check(
@@ -244,7 +245,9 @@ _REDIS = (
     ),
 )
 
-CHECKS: Mapping[str, Check] = MappingProxyType({check.name: check for check in (*_SYSTEM, *_REDIS)})
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {check.name: check for check in (*_SYSTEM, *_REDIS, *POSTGRESQL)}
+)
 
 
 def threshold_of(name: str, thresholds: Mapping[str, Threshold]) -> Threshold:
