@@ -18,6 +18,7 @@ from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
 from optimizer.modules.kinds import KINDS
 from optimizer.modules.notes import notes_for
+from optimizer.modules.overcommitment import refuse_overcommitment
 from optimizer.planning.comparing import Status, Verdict, excluding_pairs
 from optimizer.resources.base import Artifact, encode_blobs
 from optimizer.resources.boot_parameter import spelled
@@ -39,6 +40,7 @@ def plan_host(
     try:
         budget = budget_of(profile, observation)
         verdicts = examine(profile, observation, pins)
+        refuse_overcommitment(verdicts, budget)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
     artifact = _artifact(_needed(verdicts, allow), observation)

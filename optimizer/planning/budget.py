@@ -30,15 +30,15 @@ class Budget:
 
     ram: what there is. lines: the parts, and last what is left over; they add up to it.
     clusters: name -> numbers of a PostgreSQL cluster (see `numbers_for`). slices: `redis` or
-    `node` -> name -> all that it may take. huge_pages: name of a cluster -> pages of 2 MiB that
-    hold its shared memory; they are part of it, nothing on top.
+    `node` -> name -> all that it may take. sizes: name of a cluster -> what was worked out for
+    it, with the huge pages that hold its shared memory; they are part of it, nothing on top.
     """
 
     ram: int
     lines: tuple[BudgetLine, ...]
     clusters: Mapping[str, Mapping[str, int]]
     slices: Mapping[str, Mapping[str, int]]
-    huge_pages: Mapping[str, int]
+    sizes: Mapping[str, Sizes]
 
     @property
     def worst(self) -> int:
@@ -67,7 +67,7 @@ def share_out(host: Host) -> Budget:
             one.name: _numbers(one, division, sizes) for one in host.clusters if one.name in sizes
         },
         slices=division.slices,
-        huge_pages={name: one.huge_pages for name, one in sizes.items()},
+        sizes=sizes,
     )
 
 

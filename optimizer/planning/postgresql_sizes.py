@@ -41,15 +41,22 @@ class Sizes:
     """Sizes of one cluster. demand: what they hold, with the connections that fit.
 
     buffers, maintenance, autovacuum: shared_buffers, maintenance_work_mem and
-    autovacuum_work_mem. work: work_mem in KiB. shared: everything in shared memory.
+    autovacuum_work_mem. work: work_mem in KiB.
     """
 
     demand: Demand
     buffers: int
-    shared: int
     maintenance: int
     autovacuum: int
     work: int
+
+    @property
+    def shared(self) -> int:
+        """All of the shared memory.
+
+        2.5 % and 32 MiB stand beside the buffers, and a twentieth for each connection.
+        """
+        return 32 - (-(41 * self.buffers + 2 * self.demand.connections) // 40)
 
     @property
     def private(self) -> int:
@@ -110,18 +117,15 @@ def with_least_work(sizes: Sizes) -> Sizes:
 
 def _sizes(envelope: int, ram: int, demand: Demand, connections: int) -> Sizes:
     buffers = max(8, min(envelope * 2 // 5, ram // 4) // 8 * 8)
-    # 2.5 % and 32 MiB for what stands beside the buffers, and a twentieth for each connection.
-    shared = 32 - (-(41 * buffers + 2 * connections) // 40)
     most = 1024 if demand.major <= _SMALL_VACUUM else 2048
     maintenance = min(max(envelope // 16, 32), most)
     sizes = Sizes(
         demand=replace(demand, connections=connections),
         buffers=buffers,
-        shared=shared,
         maintenance=maintenance,
         autovacuum=min(max(maintenance // 4, 16), 512),
         work=0,
     )
-    left = envelope - shared - sizes.upkeep - sizes.private
+    left = envelope - sizes.shared - sizes.upkeep - sizes.private
     work = left * 1024 // (OPERATIONS * (connections + demand.parallel))
     return replace(sizes, work=min(work // 64 * 64, _MOST_WORK))

@@ -86,7 +86,7 @@ def test_a_cluster_gets_what_was_worked_out_by_hand(case: str) -> None:
     assert [found[name] for name in names] == [buffers, *others]
     # The parts were rounded down to whole MiB there.
     assert 0 <= cache - found["cache"] <= 2
-    assert budget.huge_pages["5432"] == pages
+    assert budget.sizes["5432"].huge_pages == pages
     assert abs(budget.worst // MIB - worst) <= 3
     assert budget.worst <= budget.ram
 

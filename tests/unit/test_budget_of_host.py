@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from optimizer.model.errors import InvalidValue
-from optimizer.model.observation import Observation
+from optimizer.model.observation import LinedFile, Observation
+from optimizer.model.plan import HostPlan
 from optimizer.model.postgresql import PgCluster, PgFileSetting, PgSetting
 from optimizer.model.redis import RedisInstance
 from optimizer.modules.budget import budget_of, with_numbers
@@ -36,7 +37,9 @@ def cluster(live: str = "100", *files: PgFileSetting, **parts: object) -> PgClus
         cluster="17/main",
         version=170006,
         config_file=CONF,
+        config_state=LinedFile("ab" * 32, "644", "104:105", 29000),
         drop_in=OURS,
+        is_included=True,
         settings={"max_connections": integer("max_connections", live)},
         files=files,
     )
@@ -200,3 +203,74 @@ def test_the_plan_of_a_host_is_refused_with_the_sum() -> None:
     assert "900 connections" in host.error
     assert "of 4096 MiB there are 512 MiB for the kernel" in host.error
     assert "connections" in host.hint
+
+
+def planned(values: Mapping[str, object], of: Observation, **pins: str) -> HostPlan:
+    """Make the plan of the host; pins: name of a PostgreSQL setting -> why."""
+    named = {f"postgresql.{name}": why for name, why in pins.items()}
+    return plan_host("db-1", profile(values), of, named, frozenset())
+
+
+def sized(connections: str = "100") -> PgCluster:
+    """Make a cluster with what a server has by default."""
+    memory = {
+        "shared_buffers": integer("shared_buffers", "16384", "8kB"),
+        "work_mem": integer("work_mem", "4096", "kB"),
+        "maintenance_work_mem": integer("maintenance_work_mem", "65536", "kB"),
+        "autovacuum_work_mem": integer("autovacuum_work_mem", "-1", "kB"),
+        "max_connections": integer("max_connections", connections),
+    }
+    return cluster(settings=memory)
+
+
+def test_what_follows_the_budget_fits_into_it() -> None:
+    values = {
+        "postgresql.max_connections": "{at_most: connections}",
+        "postgresql.shared_buffers": "buffers",
+        "postgresql.work_mem": "work",
+        "postgresql.maintenance_work_mem": "maintenance",
+        "postgresql.autovacuum_work_mem": "autovacuum",
+        "redis.maxmemory": "slice",
+    }
+    redis = RedisInstance(name="6379", address="127.0.0.1:6379", config={"maxmemory": "0"})
+    for gib in (2, 3, 16, 512):
+        host = planned(values, seen(sized("400"), gib=gib, redis=(redis,)))
+        assert host.state == "planned", host.error
+        assert len(host.changes) >= 5
+
+
+@pytest.mark.parametrize(
+    ("values", "sizes"),
+    [
+        ({"postgresql.shared_buffers": "14 GiB"}, "14732 MiB of shared memory"),
+        ({"postgresql.work_mem": "256 MiB"}, "MiB for sorts and hashes of 262144 KiB"),
+        ({"postgresql.maintenance_work_mem": "12 GiB"}, "MiB for maintenance"),
+        ({"postgresql.autovacuum_work_mem": "6 GiB"}, "MiB for maintenance"),
+    ],
+)
+def test_plain_numbers_that_do_not_fit_are_refused_with_the_sum(
+    values: dict[str, str], sizes: str
+) -> None:
+    host = planned(values, seen(sized()))
+    assert host.state == "refused"
+    assert host.error.startswith("PostgreSQL 5432 may take 13107 MiB, and would take ")
+    assert sizes in host.error
+
+
+def test_plain_numbers_that_fit_together_are_fine() -> None:
+    values = {"postgresql.shared_buffers": "6 GiB", "postgresql.work_mem": "4 MiB"}
+    assert planned(values, seen(sized())).state == "planned"
+
+
+def test_a_limit_of_redis_beyond_its_part_is_refused() -> None:
+    redis = RedisInstance(name="6379", address="127.0.0.1:6379", config={"maxmemory": "0"})
+    host = planned({"redis.maxmemory": "8 GiB"}, seen(sized(), redis=(redis,)))
+    assert host.error == "Redis 6379 may take 3744 MiB, and maxmemory is 8192 MiB"
+
+
+def test_what_is_pinned_counts_as_it_is() -> None:
+    values = {"postgresql.max_connections": "connections", "postgresql.work_mem": "work"}
+    small = seen(sized("400"), gib=4)
+    assert planned(values, small).state == "planned"
+    host = planned(values, small, max_connections="the pools need them")
+    assert "2400 MiB for 400 connections" in host.error
