@@ -17,6 +17,7 @@ import pytest
 from testbed.host import Host
 from tests.hosts.controller import Controller, new_controller
 from tests.hosts.lab import Lab, impossible_here
+from tests.hosts.postgresql_lab import Cluster, debian, differing
 from tests.hosts.redis_lab import Server
 from tests.hosts.scan import Differences
 
@@ -147,6 +148,35 @@ def redis7(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Server]:
 def server(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Server]:
     """One build after the other."""
     with lent_server(lab, request.param, request) as one:
+        yield one
+
+
+@contextmanager
+def lent_cluster(lab: Lab, kind: str, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Lend out a host with Debian's cluster; its settings and files have to come back."""
+    cluster = debian(lab.host(kind), kind.removeprefix("pg"))
+    cluster.wait()
+    before = cluster.look()
+    with guarded(lab, kind, request, lambda: differing(before, cluster.look())):
+        yield cluster
+
+
+@pytest.fixture
+def pg15(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with lent_cluster(lab, "pg15", request) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def pg17(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with lent_cluster(lab, "pg17", request) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["pg15", "pg17"])
+def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """One version after the other."""
+    with lent_cluster(lab, request.param, request) as one:
         yield one
 
 

@@ -19,6 +19,8 @@ PROFILES = Path(__file__).parent / "profiles"
 SMALL = str(PROFILES / "small.yaml")
 REDIS_SMALL = str(PROFILES / "redis-small.yaml")
 REDIS_FULL = str(PROFILES / "redis-full.yaml")
+POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
+POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
 # Seconds; also on a machine that is busy with something else.
 PATIENCE = 180.0
 # The least that --confirm-timeout takes, in seconds.

@@ -30,6 +30,9 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         "redis7": lambda: NspawnHost("redis7", packages=("redis-server",)),
         "redis8": lambda: NspawnHost("redis8", release="trixie", packages=("redis-server",)),
         "valkey": lambda: NspawnHost("valkey", release="trixie", packages=("valkey-server",)),
+        # PostgreSQL 15 and 17, each with the cluster that Debian makes.
+        "pg15": lambda: NspawnHost("pg15", packages=("postgresql",)),
+        "pg17": lambda: NspawnHost("pg17", release="trixie", packages=("postgresql",)),
     }
 )
 
