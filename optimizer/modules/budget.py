@@ -15,7 +15,8 @@ from optimizer.planning.budget import Budget, share_out
 from optimizer.planning.division import Cluster, Host, Server
 from optimizer.planning.postgresql_sizes import Demand
 
-# What takes memory by the gigabyte: a profile without any of it promises nothing of memory.
+# What takes memory by the gigabyte, or follows from it: a profile without any of it promises
+# nothing of memory.
 _SIZED = frozenset(
     {
         "postgresql.shared_buffers",
@@ -23,6 +24,9 @@ _SIZED = frozenset(
         "postgresql.maintenance_work_mem",
         "postgresql.autovacuum_work_mem",
         "postgresql.max_connections",
+        "postgresql.effective_cache_size",
+        "postgresql.max_wal_size",
+        "postgresql.min_wal_size",
         "redis.maxmemory",
         "node.max-old-space-size",
     }
@@ -38,8 +42,9 @@ _UNITS: Mapping[str, int] = {"kB": 2**10, "MB": 2**20}
 def budget_of(profile: Profile, observation: Observation) -> Budget | None:
     """Return the memory budget of a host; None where none of the services runs.
 
-    Raises InvalidValue, with the sum, where something does not fit that the profile sizes; None
-    where it sizes nothing.
+    Raises InvalidValue, with the sum, where something does not fit and the profile sizes any of
+    it; None where it sizes nothing. A cluster that does not fit keeps its share whole where the
+    profile leaves the sizes of clusters alone.
     """
     host = Host(
         ram=observation.facts.ram,
@@ -58,10 +63,17 @@ def budget_of(profile: Profile, observation: Observation) -> Budget | None:
     )
     if not host.running:
         return None
+    sized = _sized(profile)
     try:
         return share_out(host)
     except InvalidValue:
-        if _sizes_anything(profile):
+        if "postgresql" in sized:
+            raise
+    unsized = tuple(replace(one, demand=None) for one in host.clusters)
+    try:
+        return share_out(replace(host, clusters=unsized))
+    except InvalidValue:
+        if sized:
             raise
         return None
 
@@ -77,11 +89,13 @@ def with_numbers(reading: Reading, budget: Budget | None) -> Reading:
     return replace(reading, numbers={**reading.numbers, **found}) if found else reading
 
 
-def _sizes_anything(profile: Profile) -> bool:
-    return any(
-        one.constraint is not Constraint.UNTOUCHED
+def _sized(profile: Profile) -> frozenset[str]:
+    """Return the modules that a profile sizes something of."""
+    return frozenset(
+        profile.settings[name].tunable.module
         for name in _SIZED & profile.settings.keys()
         for one in profile.settings[name].alternatives
+        if one.constraint is not Constraint.UNTOUCHED
     )
 
 

@@ -28,8 +28,7 @@ def lines_of(host: Host, division: Division, sizes: Mapping[str, Sizes]) -> Iter
         if cluster.name in sizes:
             yield from _of_cluster(label, cluster, sizes[cluster.name])
         else:
-            how = "all it may take, as it could not be asked"
-            yield _line(label, division.clusters[cluster.name], how)
+            yield _line(label, division.clusters[cluster.name], "all that it may take")
     for service, servers in host.servers.items():
         is_divided = sum(one.limit is None for one in servers) > 1
         for one in servers:

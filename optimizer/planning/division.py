@@ -20,8 +20,9 @@ _LEAST: Mapping[str, int] = {"redis": 48 * MIB, "node": 192 * MIB}
 
 @dataclass(frozen=True)
 class Cluster:
-    """A PostgreSQL cluster. demand: None for one that could not be asked, which keeps its share.
+    """A PostgreSQL cluster.
 
+    demand: None for one that nothing is worked out for, which keeps its share whole.
     free_wal: bytes free where its WAL is. max_wal: bytes of max_wal_size now. None: not known.
     """
 

@@ -125,9 +125,20 @@ def test_too_many_connections_are_refused_where_nothing_lowers_them() -> None:
 
 
 def test_a_profile_that_sizes_nothing_is_not_refused() -> None:
-    small = seen(cluster("400"), gib=4)
-    assert budget_of(profile({"postgresql.jit": "off"}), small) is None
-    assert budget_of(profile({"postgresql.shared_buffers": "untouched"}), small) is None
+    tiny = replace(seen(cluster("400")), facts=facts(ram=2**27), services=frozenset({"redis"}))
+    redis = RedisInstance(name="6379", address="127.0.0.1:6379", config={"maxmemory": "0"})
+    tiny = replace(tiny, redis=(redis,))
+    assert budget_of(profile({"postgresql.jit": "off"}), tiny) is None
+    assert budget_of(profile({"postgresql.shared_buffers": "untouched"}), tiny) is None
+    with pytest.raises(InvalidValue, match="the memory is too small"):
+        budget_of(profile({"redis.maxmemory": "slice"}), tiny)
+
+
+def test_a_cluster_that_the_profile_leaves_alone_keeps_its_share() -> None:
+    redis = RedisInstance(name="6379", address="127.0.0.1:6379", config={"maxmemory": "0"})
+    budget = made({"redis.maxmemory": "slice"}, seen(cluster("400"), gib=4, redis=(redis,)))
+    sizes = {line.what: line.bytes // MIB for line in budget.lines}
+    assert (sizes["PostgreSQL 5432"], sizes["Redis 6379"]) == (2267, 906)
 
 
 def test_workers_that_the_profile_wants_are_counted() -> None:
