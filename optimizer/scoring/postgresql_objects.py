@@ -86,7 +86,7 @@ def slow_statements(seen: PgHealth) -> Finding | None:
     if not counted:
         return None
     told = [
-        f"{one.database} {one.query_id} ({one.calls} calls of {one.mean:.3g} ms,"
+        f"{one.database} {one.query_id} ({one.calls} calls of {_ms(one.mean)},"
         f" {duration(one.total / 1000)})"
         for one in counted
     ]
@@ -103,6 +103,10 @@ def _listed(found: PgFound, told: list[str]) -> str:
         return "none"
     more = found.count - len(told)
     return f"{found.count}, {', '.join(told)}{f' and {more} more' if more else ''}"
+
+
+def _ms(number: float) -> str:
+    return f"{number:.3g} ms" if number < 1000 else f"{number:.0f} ms"
 
 
 def _vacuumed(table: PgObject) -> str:
