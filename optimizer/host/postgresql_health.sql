@@ -59,7 +59,9 @@ SELECT replace(json_build_object(
         SELECT json_build_object(
             'follows', current_setting('primary_conninfo') <> '',
             'streams', EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'),
-            'lag', CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+            -- Of an idle primary a few bytes may be on their way, long after its last commit.
+            'lag', CASE WHEN NOT pg_is_wal_replay_paused() AND pg_wal_lsn_diff(
+                    pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) < 65536 THEN 0
                 ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END)) END,
     'archiver', CASE WHEN current_setting('archive_mode') <> 'off' THEN (
         SELECT json_build_object('failures', failed_count,

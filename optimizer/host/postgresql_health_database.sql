@@ -1,6 +1,12 @@
 -- The tables and indexes of one database as one line of JSON, for PostgreSQL 13 to 18 alike.
 -- Sizes are those of the last VACUUM or ANALYZE: asking for them now would wait for locks.
-WITH tables AS (
+-- It runs as a superuser: only pg_catalog and the extension's own schema are looked into, so that
+-- nobody's function or view of a well-known name runs with its rights.
+WITH extension AS (
+    SELECT format('%I.pg_stat_statements', nspname) AS view
+    FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
+    WHERE extname = 'pg_stat_statements'
+), tables AS (
     SELECT relid, schemaname || '.' || relname AS name, seq_scan,
         n_live_tup AS live, n_dead_tup AS dead,
         extract(epoch FROM now() - greatest(last_vacuum, last_autovacuum)) AS vacuumed
@@ -54,16 +60,16 @@ WITH tables AS (
 SELECT replace(json_build_object(
     'database', current_database(),
     'found', (SELECT json_object_agg(kind, json_build_array(number, total, worst)) FROM named),
-    'has_view', to_regclass('pg_stat_statements') IS NOT NULL,
+    'has_view', EXISTS (SELECT FROM extension),
     -- Without its library the view only gives an error.
-    'statements', CASE WHEN to_regclass('pg_stat_statements') IS NOT NULL
+    'statements', CASE WHEN EXISTS (SELECT FROM extension)
             AND current_setting('shared_preload_libraries') ~ '\mpg_stat_statements\M'
-        THEN substring(query_to_xml(
+        THEN (SELECT substring(query_to_xml(
             'SELECT jsonb_agg(jsonb_build_array(queryid, calls, mean_exec_time, total_exec_time))'
             || ' AS said FROM (SELECT queryid, sum(calls) AS calls,'
             || ' sum(total_exec_time) / nullif(sum(calls), 0) AS mean_exec_time,'
-            || ' sum(total_exec_time) AS total_exec_time FROM pg_stat_statements s'
+            || ' sum(total_exec_time) AS total_exec_time FROM ' || view || ' s'
             || ' JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()'
             || ' WHERE queryid IS NOT NULL GROUP BY queryid ORDER BY 4 DESC LIMIT 3) AS worst',
-            false, true, '')::text FROM '<said>(.*)</said>')::jsonb END
+            false, true, '')::text FROM '<said>(.*)</said>')::jsonb FROM extension) END
 )::text, E'\n', ' ')

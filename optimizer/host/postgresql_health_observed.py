@@ -32,7 +32,6 @@ _COUNTED = (
     "deadlocks",
     "temp_bytes",
     "conflicts",
-    "checksum_failures",
     "inactive_slots",
     "slots_keep",
 )
@@ -66,6 +65,8 @@ def _health(said: Said, databases: Sequence[Said], unasked: Mapping[str, str]) -
     numbers, points = said["numbers"], said["checkpoints"]
     archiver = said["archiver"] or {}
     fields: dict[str, Any] = {name: int(numbers[name] or 0) for name in _COUNTED}
+    failures = numbers["checksum_failures"]
+    fields["checksum_failures"] = None if failures is None else int(failures)
     fields |= {name: _age(numbers[name]) for name in _AGES}
     return PgHealth(
         unasked=dict(unasked),

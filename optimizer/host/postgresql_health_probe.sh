@@ -11,7 +11,7 @@ HEALTH_DATABASES=20
 health_ask() {
     place=${1#*@}
     SAID=$(cd / && printf '%s\n' "$3" | PGDATABASE=$2 PGCONNECT_TIMEOUT=10 \
-        PGOPTIONS='-c statement_timeout=10s -c lock_timeout=2s -c jit=off -c default_transaction_read_only=on' \
+        PGOPTIONS='-c statement_timeout=10s -c lock_timeout=2s -c jit=off -c search_path=pg_catalog -c default_transaction_read_only=on' \
         as_user "${1%%@*}" psql -X -A -t -q -v ON_ERROR_STOP=1 \
         -h "${place%:*}" -p "${place##*:}" 2>"$scratch.psql") && return 0
     SAID=$(sed -n '/ERROR:\|FATAL:\|error:/ { p; q; }' "$scratch.psql")

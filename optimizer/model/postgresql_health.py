@@ -27,7 +27,7 @@ class PgStandby:
     """Where a standby stands.
 
     follows: it has a primary to stream from. streams: it does so now. lag: seconds since the
-    last transaction it applied, 0 when nothing waits; None when none was applied yet.
+    last transaction it applied, 0 when next to nothing waits; None when none was applied yet.
     """
 
     follows: bool
@@ -86,6 +86,7 @@ class PgHealth:
     wraparound_age: transactions since the oldest one that is not frozen, of `wraparound_database`.
     hits, reads: blocks found in shared buffers, and not. slots_keep: bytes of WAL for a replication
         slot that nobody uses, the most of `inactive_slots`.
+    checksum_failures: damaged pages; None where pages have no checksums.
     replicas: of a primary. standby: None for a primary.
     archive_fails: whether the last attempt to archive failed; None where nothing is archived.
     counts_statements: pg_stat_statements is loaded. has_view: it was created in some database.
@@ -110,7 +111,7 @@ class PgHealth:
     deadlocks: int = 0
     temp_bytes: int = 0
     conflicts: int = 0
-    checksum_failures: int = 0
+    checksum_failures: int | None = None
     checkpoints_timed: int = 0
     checkpoints_requested: int = 0
     inactive_slots: int = 0

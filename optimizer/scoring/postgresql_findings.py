@@ -100,8 +100,10 @@ def wraparound_age(seen: PgHealth) -> Finding | None:
 
 
 def checksum_failures(seen: PgHealth) -> Finding | None:
-    """Count damaged pages that were met."""
+    """Count damaged pages that were met, where they can be told."""
     failures = seen.checksum_failures
+    if failures is None:
+        return None
     return Finding("postgresql.checksum-failures", failures, _since(seen, str(failures)))
 
 

@@ -32,6 +32,7 @@ HEALTHY = PgHealth(
     hits=99_000_000,
     reads=1_000_000,
     temp_bytes=200 * MIB,
+    checksum_failures=0,
     checkpoints_timed=8000,
     checkpoints_requested=40,
     replicas=(PgReplica("db-2", "streaming", 0.02, 4096),),
