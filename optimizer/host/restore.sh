@@ -66,6 +66,14 @@ restore_value() {
         emit note "$1: the server is down, and starts with what its own files say"
         return 0
     fi
+    # A server that lets nobody in any more may hold anything.
+    case $2=$REPLY in redis:*=@unreadable)
+        FAILED=yes
+        FOREIGN=$FOREIGN$2$NEWLINE
+        emit failed "$1" "$2" "$3" "$REPLY" "${SAID%%"$NEWLINE"*}"
+        return 0
+        ;;
+    esac
     if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
