@@ -45,8 +45,9 @@ keep_foreign() {
     emit foreign "$1" "$2" "$3" "$4"
 }
 
-# A server that was killed comes back, and reads its data first.
+# A server that was killed comes back, and reads its data first. At boot none runs yet.
 await_servers() {
+    [ "${MODE:-}" != boot ] || return 0
     awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$from/manifest" |
         sort -u |
         while IFS= read -r server; do
@@ -235,7 +236,10 @@ put_line_into() {
     fi
     head -c "$4" "$1" >"$new"
     sha256_of "$new"
-    [ "$REPLY" = "${3%% *}" ] || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
+    # What somebody added behind our line is theirs.
+    rest=$(tail -c "+$(($4 + 1))" "$1"; printf x)
+    rest=${rest#"$NEWLINE"}
+    { [ "$REPLY" = "${3%% *}" ] && [ "$rest" = "$5${NEWLINE}x" ]; } || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
 }
 
 # path, and what it was set aside as
