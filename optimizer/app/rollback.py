@@ -61,7 +61,10 @@ def _host(
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         way = undo(back, seen, include_foreign=include_foreign)
         safe = redis_back.guarded(way.steps, seen, allow)
-        plan = _planned(name, seen, replace(way, steps=safe.steps), include_foreign)
+        # What is held back can still be brought back, so the change is not undone yet.
+        undoes = () if safe.held else way.undoes
+        way = replace(way, steps=safe.steps, undoes=undoes)
+        plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, safe.held))
         return plan.model_copy(update={"changes": changes, "notes": (since, *plan.notes)})

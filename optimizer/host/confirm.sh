@@ -65,7 +65,11 @@ write_files() {
 
 set_aside() {
     [ -e "$1" ] || return 0
-    if [ -e "$2" ]; then said='is there already'; else said=$(mv "$1" "$2" 2>&1) && flush "${1%/*}" && return 0; fi
+    if [ -e "$2" ]; then
+        emit note "$2 is there again; what was set aside stays as $1"
+        return 0
+    fi
+    said=$(mv "$1" "$2" 2>&1) && flush "${1%/*}" && return 0
     emit problem move - "$1" "$2" "$said"
     return 1
 }

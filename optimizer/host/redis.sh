@@ -121,6 +121,9 @@ redis_write() {
     if [ "$text" = @empty ] || [ "$text" = '""' ]; then text=; fi
     # A change that nobody confirmed left the dumps as they were.
     [ "$PARAMETER=$text" != appendonly=no ] || [ "${UNDO:-}" = yes ] || redis_save "$ADDRESS" || return 1
+    redis_ask "$ADDRESS" 'INFO persistence'
+    redis_field aof_rewrites_consecutive_failures
+    failures=$REPLY
     redis_quoted "${CLASS:+$CLASS }$text"
     redis_ask "$ADDRESS" "CONFIG SET $PARAMETER \"$REPLY\""
     if [ "$SAID" != OK ]; then
@@ -149,6 +152,9 @@ redis_await_aof() {
         redis_field aof_rewrite_scheduled; waits=$REPLY
         redis_field aof_rewrite_in_progress; writes=$REPLY
         [ "$waits$writes" = 00 ] && break
+        # Redis tries again and again by itself.
+        redis_field aof_rewrites_consecutive_failures
+        [ "$REPLY" = "$failures" ] || break
         [ "$(date +%s)" -lt "$until_when" ] || { ERROR='its append-only file was not written in time'; return 1; }
         pause
     done
@@ -204,6 +210,6 @@ redis_sweep() {
         while IFS= read -r server; do
             redis_ask "$server" 'CONFIG GET *'
             printf '%s\n' "$SAID" | awk -v server="$server" 'NR % 2 { name = $0; next }
-                name !~ /slave|pass|auth|masteruser|replicaof|acl/ { print "redis:" server "/" name "\t" $0 }'
+                name !~ /slave|pass|auth|masteruser|replicaof|acl|^commandlog-(execution-slower|slow-execution)/ { print "redis:" server "/" name "\t" $0 }'
         done
 }

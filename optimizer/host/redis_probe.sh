@@ -55,8 +55,8 @@ probe_address() {
         redis_ask "$address" 'INFO'
         case $SAID in
         *"process_id:$1$NEWLINE"*) describe_server "$1" "${address##*:}"; return ;;
-        *NOAUTH*) why='wants a password: redis_password in the inventory, or OPTIMIZER_REDIS_PASSWORD' ;;
         *WRONGPASS* | *"invalid password"* | *"without any password configured"*) why='does not accept the user and password that it was given' ;;
+        *NOAUTH*) why='wants a password: redis_password in the inventory, or OPTIMIZER_REDIS_PASSWORD' ;;
         *NOPERM*) why='does not let this user ask for INFO' ;;
         *) [ -n "$why" ] || why="gives no answer to redis-cli: ${SAID%%"$NEWLINE"*}" ;;
         esac

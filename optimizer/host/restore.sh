@@ -45,8 +45,9 @@ keep_foreign() {
     emit foreign "$1" "$2" "$3" "$4"
 }
 
-# A server that was killed comes back, and reads its data first.
+# A server that was killed comes back, and reads its data first. At boot none runs yet.
 await_servers() {
+    [ "${MODE:-}" != boot ] || return 0
     awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$from/manifest" |
         sort -u |
         while IFS= read -r server; do
@@ -66,6 +67,14 @@ restore_value() {
         emit note "$1: the server is down, and starts with what its own files say"
         return 0
     fi
+    # A server that lets nobody in any more may hold anything.
+    case $2=$REPLY in redis:*=@unreadable)
+        FAILED=yes
+        FOREIGN=$FOREIGN$2$NEWLINE
+        emit failed "$1" "$2" "$3" "$REPLY" "${SAID%%"$NEWLINE"*}"
+        return 0
+        ;;
+    esac
     if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
@@ -232,7 +241,10 @@ put_line_into() {
     fi
     head -c "$4" "$1" >"$new"
     sha256_of "$new"
-    [ "$REPLY" = "${3%% *}" ] || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
+    # What somebody added behind our line is theirs.
+    rest=$(tail -c "+$(($4 + 1))" "$1"; printf x)
+    rest=${rest#"$NEWLINE"}
+    { [ "$REPLY" = "${3%% *}" ] && [ "$rest" = "$5${NEWLINE}x" ]; } || grep -vxF -- "$5" "$1" >"$new" || [ ! -s "$new" ]
 }
 
 # The last line of file $1 that is $2 becomes $3, byte for byte what else there is.

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from optimizer.model.observation import Observation
 from optimizer.model.redis import NO_SAVE, RedisInstance, split_path
 from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import ActionStep, MoveStep, Step, ValueStep
+from optimizer.model.transaction import (
+    ActionStep,
+    FileStep,
+    LineStep,
+    MoveStep,
+    Step,
+    ValueStep,
+)
 from optimizer.model.tunable import Permission
 from optimizer.resources.redis_stake import at_stake
 
@@ -43,19 +50,46 @@ class Back:
 
 
 def guarded(steps: Sequence[Step], seen: Observation, allow: Collection[Permission]) -> Back:
-    """Hold back what can lose data, and set aside what would come back as old data."""
-    held = tuple(_held(steps, seen)) if Permission.DATA not in allow else ()
-    kept = {one.step for one in held}
-    taken = [_with_needs(step, steps, seen) for step in steps if step not in kept]
+    """Hold back what can lose data, and set aside what would come back as old data.
+
+    Of a server that could lose keys nothing goes back, neither now nor at its next start.
+    """
+    stakes = dict(_stakes(steps, seen)) if Permission.DATA not in allow else {}
+    kept = [step for step in steps if not _is_of(step, stakes, seen)]
+    held = tuple(
+        Held(step, stakes[server.name])
+        for step, _, server in _parameters(steps, seen)
+        if server.name in stakes
+    )
+    taken = [_with_needs(step, kept, seen) for step in kept]
     return Back((*taken, *_set_aside(taken, seen)), held)
 
 
-def _held(steps: Sequence[Step], seen: Observation) -> Iterator[Held]:
+def _stakes(steps: Sequence[Step], seen: Observation) -> Iterator[tuple[str, str]]:
+    """Yield the name of each server that could lose keys, and how many."""
     for step, parameter, server in _parameters(steps, seen):
         if parameter in _GUARDED:
             stake = at_stake(parameter, step.before, step.after, server)
             if stake:
-                yield Held(step, stake)
+                yield server.name, stake
+
+
+def _is_of(step: Step, names: Collection[str], seen: Observation) -> bool:
+    """Whether a step changes one of these servers, or what it starts with."""
+    for server in seen.redis:
+        if server.name not in names:
+            continue
+        match step:
+            case ValueStep(path=path):
+                if (parts := split_path(path)) and parts[0] == server.address:
+                    return True
+            case FileStep(path=path) | LineStep(path=path):
+                if path in (server.include, server.config_file):
+                    return True
+            case ActionStep(argument=argument):
+                if argument == server.unit:
+                    return True
+    return False
 
 
 def _parameters(

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from testbed.errors import TestbedError
 from testbed.host import Host
 from tests.hosts.arranged import arranged
 
@@ -183,32 +182,29 @@ class Server:
 
     def restart(self) -> None:
         """Restart its unit, and wait until it answers."""
-        self.systemctl("restart")
-        self.wait()
+        self.host.run(f"{self._again('restart')}; {self._ready}")
 
     def systemctl(self, verb: str) -> None:
-        """Start, stop or restart its unit, as often as a test likes."""
-        self.host.run(
-            f"systemctl reset-failed {self.service} 2>/dev/null; systemctl {verb} {self.service}"
-        )
+        """Start or stop its unit, as often as a test likes."""
+        self.host.run(self._again(verb))
 
     def wait(self) -> None:
         """Wait until it has read its data, or asks for a login."""
-        for _ in range(100):
-            try:
-                if self.ask("PING").startswith(("PONG", "NOAUTH")):
-                    return
-            except TestbedError:
-                pass
-            self.host.run("sleep 0.1")
-        raise TestbedError(f"{self.service} does not answer")
+        self.host.run(self._ready)
 
     def empty(self) -> None:
         """Take all data away, and start it as it was when it was installed."""
-        self.systemctl("stop")
-        self.host.run(f"rm -rf {self.folder}/* && chown {self.brand}: {self.folder}")
-        self.systemctl("start")
-        self.wait()
+        clear = f"rm -rf {self.folder}/* && chown {self.brand}: {self.folder}"
+        self.host.run(f"{self._again('stop')}; {clear}; {self._again('start')}; {self._ready}")
+
+    def _again(self, verb: str) -> str:
+        # Or systemd takes a server that is started often for one that fails.
+        return f"systemctl reset-failed {self.service} 2>/dev/null; systemctl {verb} {self.service}"
+
+    @property
+    def _ready(self) -> str:
+        answers = f"echo PING | {self._client} 2>&1 | grep -Eq '^(PONG|NOAUTH)'"
+        return f"for try in $(seq 200); do {answers} && exit 0; sleep 0.05; done; exit 1"
 
     @contextmanager
     def configured(self, *lines: str) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from optimizer import catalog
 from optimizer.engine.redis_direct import read_servers
@@ -16,7 +17,7 @@ from tests.hosts.redis_lab import KEYS, Server
 
 PASSWORD = "of both ways"  # noqa: S105
 # What only the host can see of a server, and what every question changes.
-_OF_THE_HOST = {
+_OF_THE_HOST: dict[str, Any] = {
     "address": "",
     "unit": "",
     "config_state": None,
@@ -61,7 +62,7 @@ def test_both_ways_of_asking_give_the_same(server: Server) -> None:
 def _common(server: RedisInstance) -> RedisInstance:
     info = {name: text for name, text in server.info.items() if not name.startswith(_MOVING)}
     latency = " ".join(server.latency.split())
-    return replace(server, info=info, latency=latency, **_OF_THE_HOST)  # type: ignore[arg-type]
+    return replace(server, info=info, latency=latency, **_OF_THE_HOST)
 
 
 def test_a_host_without_a_client_is_read_over_its_url_and_not_changed(

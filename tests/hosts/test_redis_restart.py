@@ -49,8 +49,7 @@ def test_without_persistence_a_restart_has_to_be_allowed_to_lose_the_keys(
 ) -> None:
     one = controller(redis7.host)
     with redis7.configured('save ""'):
-        redis7.host.run(f"rm -f {redis7.folder}/dump.rdb")
-        redis7.fill()
+        assert redis7.keys() == KEYS
         redis7.host.run(f"rm -f {redis7.folder}/dump.rdb")
         process = redis7.info("process_id")
         planned = one.plan(*WORDS).expect(0).host("redis7")
