@@ -7,6 +7,7 @@ from optimizer.app.health import health
 from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
+from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.plan import Skipped
 from optimizer.model.result import HostScore, ScoreResult
@@ -26,7 +27,10 @@ def _score(look: Look) -> HostScore:
     name, seen = look.name, look.seen
     if isinstance(seen, Failure):
         return HostScore(name=name, state="unreachable", error=seen.error)
-    verdicts = examine(look.profile, seen, look.pins)
+    try:
+        verdicts = examine(look.profile, seen, look.pins)
+    except InvalidValue as error:
+        return HostScore(name=name, state="unknown", error=str(error))
     points = conformance.now(verdicts)
     checks = health(seen, look.profile.health)
     band = conformance.status_of(points)

@@ -7,6 +7,7 @@ from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.app.taken import probe_taken, snapshots_of
+from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import ProfileRef, Skipped
@@ -36,7 +37,10 @@ def _against_profile(look: Look) -> HostVerdict:
     name, seen = look.name, look.seen
     if isinstance(seen, Failure):
         return HostVerdict(name=name, state="unreachable", error=seen.error)
-    verdicts = examine(look.profile, seen, look.pins)
+    try:
+        verdicts = examine(look.profile, seen, look.pins)
+    except InvalidValue as error:
+        return HostVerdict(name=name, state="unknown", error=str(error))
     drift = tuple(_drift(one) for one in verdicts if one.status is Status.DRIFT)
     unknown = tuple(
         Skipped(tunable=one.reading.id, reason=one.reason)

@@ -7,10 +7,10 @@ mean the same value exactly when their canonical texts are equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from optimizer.model.errors import InvalidValue
 
@@ -56,6 +56,22 @@ class ValueType(Protocol):
 
     def describe(self) -> str:
         """Say in a few words which values are allowed."""
+
+
+@runtime_checkable
+class FitsServer(Protocol):
+    """A value type of which a server may lack some values."""
+
+    def on_server(self, choices: Collection[str]) -> ValueType:
+        """Return the type for a server that offers only these."""
+
+
+@runtime_checkable
+class KeepsList(Protocol):
+    """A list to which values are added, and from which none is taken."""
+
+    def keeping(self, text: str) -> ValueType:
+        """Return the type for a server that has this list already."""
 
 
 def squeeze(text: str) -> str:

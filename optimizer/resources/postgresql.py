@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from optimizer.model.observation import Observation
 from optimizer.model.plan import FileChange
-from optimizer.model.postgresql import PgCluster, PgFileSetting, setting_path
+from optimizer.model.postgresql import PgCluster, PgFileSetting, PgSetting, setting_path
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep, FileRef, LineStep, Step, ValueStep
 from optimizer.model.tunable import Effect, Permission, Tunable
+from optimizer.model.values import FitsServer, KeepsList
 from optimizer.resources.base import HEADER, Artifact, own_text, write_text
 from optimizer.resources.postgresql_text import from_server, to_file, to_server
 
@@ -28,6 +30,7 @@ _EFFECTS = {
     "backend": Effect.NEW_CONNECTIONS,
     "superuser-backend": Effect.NEW_CONNECTIONS,
 }
+_SIZING = ("max_connections", "max_parallel_workers", "autovacuum_max_workers", "max_wal_size")
 # What a commit waits for, weakest first.
 _COMMITS = ("off", "local", "remote_write", "on", "remote_apply")
 
@@ -39,7 +42,7 @@ class PostgresqlSetting:
 
     def request(self, tunable: Tunable) -> ProbeRequest:
         """Read the setting, and what the memory of a cluster is worked out from."""
-        return ProbeRequest(postgresql=frozenset({tunable.target, "max_connections"}))
+        return ProbeRequest(postgresql=frozenset({tunable.target, *_SIZING}))
 
     def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
         """Read the setting of every cluster on the host."""
@@ -99,7 +102,7 @@ def _read(tunable: Tunable, cluster: PgCluster, observation: Observation) -> Rea
     own = own_settings(own_text(cluster.drop_in, observation)).get(tunable.target)
     boot = winner.setting if winner else None
     return Reading(
-        tunable,
+        _adapted(tunable, setting, boot),
         instance=cluster.name,
         path=setting_path(cluster.address, tunable.target),
         live=from_server(tunable, setting, setting.setting),
@@ -114,6 +117,16 @@ def _read(tunable: Tunable, cluster: PgCluster, observation: Observation) -> Rea
         },
         effect_here=_EFFECTS.get(setting.context, tunable.effect),
     )
+
+
+def _adapted(tunable: Tunable, setting: PgSetting, boot: str | None) -> Tunable:
+    """Return a tunable with what this server offers, and with what its list has already."""
+    if isinstance(tunable.value, FitsServer):
+        return replace(tunable, value=tunable.value.on_server(setting.choices))
+    if isinstance(tunable.value, KeepsList):
+        # What waits for a restart is in the list as well.
+        return replace(tunable, value=tunable.value.keeping(boot or setting.setting))
+    return tunable
 
 
 def _left_out(tunable: Tunable, cluster: PgCluster) -> tuple[ReadingState, str] | None:

@@ -59,7 +59,8 @@ def _group(group: Sequence[HostScore], look: Look) -> list[str]:
     host = group[0]
     hosts = fold(one.name for one in group)
     if host.state == "unreachable":
-        return wrap(f"? {hosts}   not reached: {host.error}", look, "    ", "")
+        why = "not reached" if host.state == "unreachable" else "not known"
+        return wrap(f"? {hosts}   {why}: {host.error}", look, "    ", "")
     dot = look.symbols.dot
     head = f"{hosts}   score {points(host.score)} of 100 {dot} {host.status}"
     lines = wrap(head, look, "    ", "")

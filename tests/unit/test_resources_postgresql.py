@@ -183,12 +183,6 @@ def test_what_is_read_after_our_file_is_named() -> None:
     assert found.overridden_by == "ALTER ROLE or ALTER DATABASE for all roles, shop"
 
 
-def test_what_the_build_does_not_offer_is_left_out_with_what_it_does() -> None:
-    made = plan({"postgresql.wal_compression": "lz4"})
-    assert made.steps == ()
-    assert "pglz, on, off" in made.not_applicable[0].reason
-
-
 def test_a_weaker_commit_is_held_back_until_that_is_allowed() -> None:
     asked: dict[str, object] = {"postgresql.synchronous_commit": "off"}
     [change] = plan(asked).changes
@@ -209,3 +203,23 @@ def test_a_cluster_read_over_its_dsn_is_not_changed() -> None:
     made = plan({"postgresql.jit": "off"}, replace(CLUSTER, can_change=False))
     assert made.steps == ()
     assert "DSN" in made.not_applicable[0].reason
+
+
+def test_libraries_are_added_to_those_that_a_server_loads_already() -> None:
+    loaded = PgSetting("shared_preload_libraries", "auto_explain", "", "string", "postmaster")
+    cluster = replace(CLUSTER, settings={**CLUSTER.settings, loaded.name: loaded})
+    asked: dict[str, object] = {"postgresql.shared_preload_libraries": "pg_stat_statements"}
+    [change] = plan(asked, cluster).changes
+    assert change.before == "auto_explain"
+    assert change.after == "auto_explain,pg_stat_statements"
+    waiting = (*CLUSTER.files, PgFileSetting(OURS, 2, loaded.name, "auto_explain,pg_prewarm"))
+    more = replace(cluster, files=waiting, libraries=CLUSTER.libraries | {"pg_prewarm"})
+    [change] = plan(asked, more).changes
+    assert change.boot_after == "auto_explain,pg_prewarm,pg_stat_statements"
+    [left] = plan(asked, replace(cluster, libraries=frozenset({"auto_explain"}))).not_applicable
+    assert "not installed" in left.reason
+
+
+def test_a_word_that_a_build_lacks_becomes_the_nearest_that_it_has() -> None:
+    [change] = plan({"postgresql.wal_compression": "lz4"}).changes
+    assert change.after == "pglz"
