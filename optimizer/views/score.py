@@ -58,7 +58,7 @@ def _rank(host: HostScore) -> float:
 def _group(group: Sequence[HostScore], look: Look) -> list[str]:
     host = group[0]
     hosts = fold(one.name for one in group)
-    if host.state == "unreachable":
+    if host.error:
         why = "not reached" if host.state == "unreachable" else "not known"
         return wrap(f"? {hosts}   {why}: {host.error}", look, "    ", "")
     dot = look.symbols.dot
