@@ -175,7 +175,7 @@ class Cluster:
 
         The file comes back with its mode and owner, whatever is done to it meanwhile.
         """
-        kept = f"/run/{path.rpartition('/')[2]}.kept"
+        kept = self.host.run("mktemp -u -p /run").stdout.strip()
         with arranged(self.host, f"cp -a {path} {kept}", f"mv {kept} {path}"):
             text = "".join(f"{line}\n" for line in lines)
             self.host.run(f"cat >>{path}", input=text)
