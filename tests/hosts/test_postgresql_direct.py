@@ -1,0 +1,70 @@
+"""A cluster asked by its host's psql and by the controller's psycopg says the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from optimizer import catalog
+from optimizer.engine.postgresql_direct import read_cluster
+from optimizer.host.observed import observe
+from optimizer.host.wire import parse_answer, probe_program
+from optimizer.model.postgresql import PgCluster
+from optimizer.model.request import ProbeRequest
+from tests.hosts.conftest import MakeController
+from tests.hosts.postgresql_lab import Cluster, differing
+
+PASSWORD = "of both ways"  # noqa: S105
+_SETTINGS = frozenset(
+    tunable.target for tunable in catalog.TUNABLES.values() if tunable.kind == "postgresql"
+)
+# What only the host can see of a cluster.
+_OF_THE_HOST = {
+    "address": "",
+    "unit": "",
+    "data": "",
+    "cluster": "",
+    "config_file": "",
+    "config_state": None,
+    "auto_state": None,
+    "programs": "",
+    "drop_in": "",
+    "is_included": False,
+    "libraries": frozenset(),
+    "free_wal": None,
+    "auto_lines": {},
+    "can_change": True,
+}
+
+
+def test_both_ways_of_asking_give_the_same(cluster: Cluster, controller: MakeController) -> None:
+    host = cluster.host
+    before = cluster.look()
+    request = ProbeRequest(postgresql=_SETTINGS)
+    mine = host.run("echo $SSH_CLIENT").stdout.split()[0]
+    dsn = f"host={host.address} port={cluster.port} user=watcher dbname=postgres"
+    cluster.ask(f"CREATE ROLE watcher SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
+    cluster.ask("ALTER ROLE watcher IN DATABASE template1 SET work_mem = '3MB'")
+    with (
+        cluster.with_lines(cluster.main, "listen_addresses = '*'"),
+        cluster.with_lines(
+            f"{cluster.conf}/pg_hba.conf", f"host all watcher {mine}/32 scram-sha-256"
+        ),
+    ):
+        cluster.restart()
+        said = host.run("sh", input=probe_program(request)).stdout
+        [by_host] = observe(parse_answer(said), host.name).postgresql
+        by_controller = read_cluster(f"{dsn} password='{PASSWORD}'", request)
+        assert by_controller.problem == ""
+        assert len(by_host.settings) > 40
+        assert by_host.role_settings == {"work_mem": "watcher, template1"}
+        assert _common(by_host) == _common(by_controller)
+        refused = read_cluster(f"{dsn} password=wrong", request)
+        assert "password authentication failed" in refused.problem
+        assert "wrong" not in refused.problem
+    cluster.restart()
+    cluster.ask("DROP ROLE watcher")
+    assert differing(before, cluster.look()) == {}
+
+
+def _common(cluster: PgCluster) -> PgCluster:
+    return replace(cluster, **_OF_THE_HOST)  # type: ignore[arg-type]
