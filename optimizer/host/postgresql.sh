@@ -22,12 +22,17 @@ as_user() {
     fi
 }
 
-# Ask the cluster at address $1 the query $2; the answer, or what went wrong, is in SAID.
+# Ask the cluster at address $1 the query $2; the answer, or what went wrong, is in SAID. Nobody's
+# function can stand in for one of the system's, as the account may do anything.
 postgresql_ask() {
     place=${1#*@}
     SAID=$(cd / && printf "SET statement_timeout = '30s';\n%s\n" "$2" | PGCONNECT_TIMEOUT=10 \
-        as_user "${1%%@*}" psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres \
-        -h "${place%:*}" -p "${place##*:}" 2>&1)
+        PGOPTIONS='-c search_path=pg_catalog' as_user "${1%%@*}" \
+        psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres -h "${place%:*}" -p "${place##*:}" 2>&1)
+    asked=$?
+    # A warning at the connection, of collations for one, is no part of the answer.
+    SAID=$(printf '%s\n' "$SAID" | sed '/^\(WARNING\|DETAIL\|HINT\): /d')
+    return "$asked"
 }
 
 # As read_value; REPLY is @down (and 1 returned) where the cluster does not answer.
