@@ -54,7 +54,7 @@ def _cluster(
         auto_lines=dict(auto_lines),
         programs=facts.get("programs", "").rpartition("/")[0],
         drop_in=facts.get("drop_in", ""),
-        is_included=facts.get("is_included") == "yes",
+        included_at=int(facts.get("included_at", 0)),
         is_patroni=facts.get("is_patroni") == "yes",
         libraries=frozenset(facts.get("libraries", "").split()),
         free_wal=int(facts["free_wal"]) if facts.get("free_wal") else None,

@@ -29,7 +29,7 @@ cluster_problem() {
 probe_cluster() {
     data=$(readlink "/proc/$1/cwd")
     unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
-    if [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] && [ ! -e "$data/postmaster.pid" ]; then
+    if [ "$(id -u)" = 0 ] && [ ! -e "$data/postmaster.pid" ]; then
         cluster_problem "pid $1" 'runs in a container, which is not managed from here'
         emit postgresql "pid $1" elsewhere yes
         return
@@ -65,9 +65,10 @@ probe_cluster_files() {
     postgresql_ask "$address" 'SHOW config_file' || return
     config=$SAID
     folder=${config%/*}
-    if grep -Eq "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'(\./)?conf\.d/?'" "$config"; then
+    included=$(grep -nE "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'(\./)?conf\.d/?'" "$config" | tail -n 1)
+    if [ -n "$included" ]; then
         drop_in=$folder/conf.d/zz-optimizer.conf
-        emit postgresql "$1" is_included yes
+        emit postgresql "$1" included_at "${included%%:*}"
     else
         drop_in=$folder/postgresql.optimizer.conf
     fi

@@ -280,6 +280,7 @@ touched() {
 probe_main() {
     work=$(mktemp -d) || { emit error "no temporary directory can be made"; return; }
     scratch=$work/list
+    trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM
     if [ "$WITH_SNAPSHOTS" = yes ] && [ -d "$SNAPSHOTS" ]; then
         VALUES=$VALUES$NEWLINE$(touched value)
         FILES=$FILES$NEWLINE$(touched file)

@@ -79,7 +79,8 @@ class PgCluster:
     problem: why it could not be asked; empty when it answered.
     cluster: `15/main` on Debian, else the data directory. version: as a number, 150018.
     unit: systemd unit; empty without one. programs: directory of its own programs.
-    drop_in: file of ours; is_included: whether the configuration reads it by itself (conf.d).
+    drop_in: file of ours; included_at: line of postgresql.conf that reads it by itself (conf.d),
+        0 where it needs a line of ours.
     config_state: postgresql.conf, and whether the line that includes our file is in it.
     files: lines of configuration files, those of postgresql.auto.conf last.
     role_settings: name -> where ALTER ROLE or ALTER DATABASE sets it, which beats all files.
@@ -102,7 +103,7 @@ class PgCluster:
     auto_state: LinedFile | None = None
     programs: str = ""
     drop_in: str = ""
-    is_included: bool = False
+    included_at: int = 0
     is_standby: bool = False
     is_patroni: bool = False
     settings: Mapping[str, PgSetting] = field(default_factory=dict)
@@ -119,6 +120,11 @@ class PgCluster:
     def major(self) -> int:
         """Major version: 15, 17, 18."""
         return self.version // 10000
+
+    @property
+    def is_included(self) -> bool:
+        """Whether the configuration reads our file by itself."""
+        return self.included_at > 0
 
     @property
     def auto_file(self) -> str:

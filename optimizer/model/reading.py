@@ -32,6 +32,7 @@ class Reading:
     facts: what `when:` may ask for about this instance alone, such as the kind of disk.
     numbers: what expressions may use besides the facts of the host; sizes in bytes.
     effect_here: when a change counts on this host, where that is not what is usual.
+    is_restartable: whether there is a unit through which its service can be restarted.
     lost_by_restart: which data a restart of the service would lose; empty for none.
     """
 
@@ -51,6 +52,7 @@ class Reading:
     numbers: Mapping[str, int] = field(default_factory=dict)
     effect_here: Effect | None = None
     lost_by_restart: str = ""
+    is_restartable: bool = True
 
     @property
     def id(self) -> str:

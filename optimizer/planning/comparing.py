@@ -53,7 +53,8 @@ class Verdict:
         if self.difference is not None and self.difference.live is None:
             return True
         if effect is Effect.RESTART:
-            return allow.issuperset(self.reading.restart_needs)
+            needs = self.reading.restart_needs
+            return self.reading.is_restartable and allow.issuperset(needs)
         return effect is not Effect.REBOOT
 
 

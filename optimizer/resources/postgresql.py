@@ -18,7 +18,7 @@ from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep, FileRef, LineStep, Step, ValueStep
 from optimizer.model.tunable import Effect, Permission, Tunable
-from optimizer.model.values import FitsServer, KeepsList
+from optimizer.model.values import FitsServer, KeepsList, squeeze
 from optimizer.resources.base import HEADER, Artifact, own_text, write_text
 from optimizer.resources.postgresql_text import from_server, to_file, to_server
 
@@ -56,6 +56,13 @@ class PostgresqlSetting:
         cluster = cluster_of(reading, observation)
         if not cluster.can_change:
             return "it is read over its DSN; changing it takes its files on the host"
+        name = reading.tunable.target
+        if _is_beaten(name, cluster):
+            return f"{reading.overridden_by} beats our file: change it there"
+        if name in cluster.auto_lines and cluster.auto_lines[name] != squeeze(
+            cluster.auto_lines[name]
+        ):
+            return f"{cluster.auto_file} has it in a line with blanks of its own: change it there"
         setting = cluster.settings[reading.tunable.target]
         if setting.choices and wanted not in setting.choices:
             return f"this build offers {', '.join(setting.choices)}, not {wanted}"
@@ -116,6 +123,7 @@ def _read(tunable: Tunable, cluster: PgCluster, observation: Observation) -> Rea
             "version": str(cluster.major),
         },
         effect_here=_EFFECTS.get(setting.context, tunable.effect),
+        is_restartable=bool(cluster.unit),
     )
 
 
@@ -150,22 +158,33 @@ def _winner(name: str, cluster: PgCluster) -> PgFileSetting | None:
 
 
 def _overridden(name: str, cluster: PgCluster) -> str | None:
-    """Name what is read after our file; a line in postgresql.auto.conf is changed where it is."""
-    if name in cluster.role_settings:
-        return f"ALTER ROLE or ALTER DATABASE for {cluster.role_settings[name]}"
-    paths = [row.path for row in cluster.files if row.name == name]
-    if cluster.drop_in not in paths:
-        return None
-    later = [
-        row
-        for row in cluster.files[_last_of_ours(cluster) + 1 :]
-        if row.name == name and row.path not in (cluster.drop_in, cluster.auto_file)
-    ]
-    return later[-1].place if later else None
+    """Name what beats our file; a line in postgresql.auto.conf is changed where it is."""
+    later = [row for row in cluster.files if row.name == name and _is_after_ours(row, cluster)]
+    if later:
+        return later[-1].place
+    role = cluster.role_settings.get(name, "")
+    return f"ALTER ROLE or ALTER DATABASE for {role}" if role else None
 
 
-def _last_of_ours(cluster: PgCluster) -> int:
-    return max(at for at, row in enumerate(cluster.files) if row.path == cluster.drop_in)
+def _is_beaten(name: str, cluster: PgCluster) -> bool:
+    """Whether every session, and so ours, begins with another value than our file would set."""
+    if name in cluster.auto_lines:
+        return False
+    if any(row.name == name and _is_after_ours(row, cluster) for row in cluster.files):
+        return True
+    role, _, where = cluster.role_settings.get(name, "").partition(", ")
+    return role in ("all roles", "postgres") and where in ("all databases", "postgres")
+
+
+def _is_after_ours(row: PgFileSetting, cluster: PgCluster) -> bool:
+    """Whether a line is read after our file, also where that is not there yet."""
+    if row.path in (cluster.drop_in, cluster.auto_file) or not cluster.is_included:
+        return False
+    if row.path == cluster.config_file:
+        return row.number > cluster.included_at
+    folder, _, file = cluster.drop_in.rpartition("/")
+    other, _, name = row.path.rpartition("/")
+    return other == folder and name > file
 
 
 def _write(

@@ -120,6 +120,7 @@ def _read(tunable: Tunable, server: RedisInstance, observation: Observation) -> 
         numbers={"slice": _slice(server, observation)},
         effect_here=_effect(tunable, server, parameter),
         lost_by_restart=server.lost_by_restart,
+        is_restartable=bool(server.unit),
     )
 
 

@@ -36,7 +36,7 @@ CLUSTER = PgCluster(
     config_state=LinedFile("ab" * 32, "644", "104:105", 29000),
     auto_state=LinedFile("cd" * 32, "600", "104:105", 88),
     drop_in=OURS,
-    is_included=True,
+    included_at=800,
     settings={
         "shared_buffers": PgSetting("shared_buffers", "16384", "8kB", "integer", "postmaster"),
         "work_mem": PgSetting("work_mem", "4096", "kB", "integer", "user"),
@@ -157,9 +157,7 @@ def test_a_setting_of_alter_system_changes_in_its_own_line() -> None:
 
 def test_without_conf_d_the_last_line_of_postgresql_conf_reads_our_file() -> None:
     drop_in = "/srv/pg/postgresql.optimizer.conf"
-    plain = replace(
-        CLUSTER, drop_in=drop_in, is_included=False, config_file="/srv/pg/postgresql.conf"
-    )
+    plain = replace(CLUSTER, drop_in=drop_in, included_at=0, config_file="/srv/pg/postgresql.conf")
     [line] = [
         step for step in plan({"postgresql.jit": "off"}, plain).steps if isinstance(step, LineStep)
     ]
@@ -175,9 +173,15 @@ def test_without_conf_d_the_last_line_of_postgresql_conf_reads_our_file() -> Non
 
 def test_what_is_read_after_our_file_is_named() -> None:
     late = PgFileSetting("/etc/postgresql/15/main/conf.d/zzz.conf", 1, "jit", "on")
-    ours = PgFileSetting(OURS, 2, "jit", "off")
-    [found] = read("postgresql.jit", seen(replace(CLUSTER, files=(*CLUSTER.files, ours, late))))
+    beaten = replace(CLUSTER, files=(*CLUSTER.files, late))
+    [found] = read("postgresql.jit", seen(beaten))
     assert (found.boot, found.overridden_by) == ("on", late.place)
+    made = plan({"postgresql.jit": "off", "postgresql.work_mem": "8 MiB"}, beaten)
+    assert [change.tunable for change in made.changes] == ["postgresql.work_mem[5432]"]
+    assert late.place in made.not_applicable[0].reason
+    behind = PgFileSetting(CONF, 816, "jit", "on")
+    [found] = read("postgresql.jit", seen(replace(CLUSTER, files=(*CLUSTER.files, behind))))
+    assert found.overridden_by == behind.place
     roles = {"jit": "all roles, shop"}
     [found] = read("postgresql.jit", seen(replace(CLUSTER, role_settings=roles)))
     assert found.overridden_by == "ALTER ROLE or ALTER DATABASE for all roles, shop"
@@ -223,3 +227,17 @@ def test_libraries_are_added_to_those_that_a_server_loads_already() -> None:
 def test_a_word_that_a_build_lacks_becomes_the_nearest_that_it_has() -> None:
     [change] = plan({"postgresql.wal_compression": "lz4"}).changes
     assert change.after == "pglz"
+
+
+def test_what_every_role_is_given_is_left_out_and_what_one_role_is_given_is_not() -> None:
+    asked: dict[str, object] = {"postgresql.work_mem": "8 MiB"}
+    everybody = replace(CLUSTER, role_settings={"work_mem": "all roles, all databases"})
+    assert "ALTER ROLE" in plan(asked, everybody).not_applicable[0].reason
+    one = replace(CLUSTER, role_settings={"work_mem": "trader, all databases"})
+    assert plan(asked, one).steps
+
+
+def test_a_cluster_without_a_unit_is_not_restarted_and_its_change_waits() -> None:
+    by_hand = replace(CLUSTER, unit="")
+    [change] = plan({"postgresql.shared_buffers": "256 MiB"}, by_hand, RESTART).changes
+    assert not change.allowed
