@@ -40,7 +40,7 @@ def plan_host(
     try:
         budget = budget_of(profile, observation)
         verdicts = examine(profile, observation, pins)
-        refuse_overcommitment(verdicts, budget)
+        refuse_overcommitment(verdicts, budget, observation)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
     artifact = _artifact(_needed(verdicts, allow), observation)

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from optimizer.model.errors import InvalidValue
+from optimizer.model.observation import Observation
+from optimizer.model.postgresql import PgCluster
 from optimizer.planning.budget import Budget
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.division import MIB
 from optimizer.planning.postgresql_sizes import Sizes
 
+_SIZES = ("shared_buffers", "work_mem", "maintenance_work_mem", "autovacuum_work_mem")
 _HINT = "Follow the budget (slice, buffers, work, connections), or share the memory otherwise."
 
 
-def refuse_overcommitment(verdicts: Iterable[Verdict], budget: Budget | None) -> None:
+def refuse_overcommitment(
+    verdicts: Collection[Verdict], budget: Budget | None, observation: Observation
+) -> None:
     """Raise InvalidValue, with the sum, where what is wanted takes more than its server may.
 
-    What is pinned counts as it is, what the profile leaves alone as the budget has it.
+    What is pinned or left alone counts as it is on the server.
     """
     if budget is None:
         return
-    wanted: dict[tuple[str, str], dict[str, int]] = {}
+    wanted: dict[tuple[str, str], dict[str, int]] = {
+        ("postgresql", cluster.name): _present(cluster) for cluster in observation.postgresql
+    }
     for verdict in verdicts:
         reading = verdict.reading
         text = reading.live or "" if verdict.status is Status.PINNED else verdict.wanted
         if text.isdecimal():
             server = wanted.setdefault((reading.tunable.module, reading.instance), {})
             server[reading.tunable.target] = int(text)
+    sized = {
+        (one.reading.tunable.module, one.reading.instance)
+        for one in verdicts
+        if one.wanted and one.reading.tunable.target in (*_SIZES, "max_connections", "maxmemory")
+    }
     for (module, name), values in wanted.items():
+        if (module, name) not in sized:
+            continue
         if module == "postgresql" and name in budget.sizes:
             _refuse_cluster(name, _sizes(budget.sizes[name], values), budget)
         elif module == "redis" and name in budget.slices["redis"]:
             _refuse_redis(name, values, budget.slices["redis"][name])
+
+
+def _present(cluster: PgCluster) -> dict[str, int]:
+    """Return the sizes that a cluster has now; a special value such as -1 is left out."""
+    found = {name: cluster.settings[name].in_force for name in _SIZES if name in cluster.settings}
+    return {name: int(text) for name, text in found.items() if text.isdecimal()}
 
 
 def _sizes(usual: Sizes, values: Mapping[str, int]) -> Sizes:

@@ -30,7 +30,10 @@ _EFFECTS = {
     "backend": Effect.NEW_CONNECTIONS,
     "superuser-backend": Effect.NEW_CONNECTIONS,
 }
-_SIZING = ("max_connections", "max_parallel_workers", "autovacuum_max_workers", "max_wal_size")
+_SIZING = (
+    *("max_connections", "max_parallel_workers", "autovacuum_max_workers", "max_wal_size"),
+    *("shared_buffers", "work_mem", "maintenance_work_mem", "autovacuum_work_mem"),
+)
 # What a commit waits for, weakest first.
 _COMMITS = ("off", "local", "remote_write", "on", "remote_apply")
 

@@ -39,7 +39,7 @@ def cluster(live: str = "100", *files: PgFileSetting, **parts: object) -> PgClus
         config_file=CONF,
         config_state=LinedFile("ab" * 32, "644", "104:105", 29000),
         drop_in=OURS,
-        is_included=True,
+        included_at=800,
         settings={"max_connections": integer("max_connections", live)},
         files=files,
     )
