@@ -60,7 +60,8 @@ class Change(_Data):
     def is_pending(self) -> bool:
         """Whether what is written now counts after a restart that nobody allowed."""
         is_written = self.boot_before != self.boot_after or not self.at_stake
-        return self.effect is Effect.RESTART and not self.allowed and is_written
+        waits = self.effect is Effect.RESTART and not self.allowed
+        return waits and is_written and not self.advice
 
 
 class FileChange(_Data):

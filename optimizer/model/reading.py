@@ -33,6 +33,7 @@ class Reading:
     numbers: what expressions may use besides the facts of the host; sizes in bytes.
     effect_here: when a change counts on this host, where that is not what is usual.
     is_restartable: whether there is a unit through which its service can be restarted.
+    blocked: why nothing of ours can change it, as somebody else's setting beats it.
     lost_by_restart: which data a restart of the service would lose; empty for none.
     """
 
@@ -53,6 +54,7 @@ class Reading:
     effect_here: Effect | None = None
     lost_by_restart: str = ""
     is_restartable: bool = True
+    blocked: str = ""
 
     @property
     def id(self) -> str:

@@ -127,7 +127,7 @@ def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str,
     if not reading.has_live:
         after = boot_after
     waits = difference.live is not None and not verdict.counts(allow)
-    advice = ""
+    advice = reading.blocked
     if reading.effect is Effect.REBOOT:
         advice = f"add to the kernel command line: {spelled(tunable.target, verdict.wanted)}"
     return Change(

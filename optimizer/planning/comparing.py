@@ -45,7 +45,7 @@ class Verdict:
 
     def is_allowed(self, allow: frozenset[Permission]) -> bool:
         """Whether the change may be made at all; what it needs to count is another matter."""
-        return not self.at_stake or Permission.DATA in allow
+        return not self.reading.blocked and (not self.at_stake or Permission.DATA in allow)
 
     def counts(self, allow: frozenset[Permission]) -> bool:
         """Whether the change, once made, counts without a later restart or reboot."""

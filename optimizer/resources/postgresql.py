@@ -59,13 +59,6 @@ class PostgresqlSetting:
         cluster = cluster_of(reading, observation)
         if not cluster.can_change:
             return "it is read over its DSN; changing it takes its files on the host"
-        name = reading.tunable.target
-        if _is_beaten(name, cluster):
-            return f"{reading.overridden_by} beats our file: change it there"
-        if name in cluster.auto_lines and cluster.auto_lines[name] != squeeze(
-            cluster.auto_lines[name]
-        ):
-            return f"{cluster.auto_file} has it in a line with blanks of its own: change it there"
         setting = cluster.settings[reading.tunable.target]
         if setting.choices and wanted not in setting.choices:
             return f"this build offers {', '.join(setting.choices)}, not {wanted}"
@@ -127,6 +120,7 @@ def _read(tunable: Tunable, cluster: PgCluster, observation: Observation) -> Rea
         },
         effect_here=_EFFECTS.get(setting.context, tunable.effect),
         is_restartable=bool(cluster.unit),
+        blocked=_blocked(tunable.target, cluster),
     )
 
 
@@ -169,14 +163,22 @@ def _overridden(name: str, cluster: PgCluster) -> str | None:
     return f"ALTER ROLE or ALTER DATABASE for {role}" if role else None
 
 
-def _is_beaten(name: str, cluster: PgCluster) -> bool:
-    """Whether every session, and so ours, begins with another value than our file would set."""
+def _blocked(name: str, cluster: PgCluster) -> str:
+    """Say why neither our file nor a line of ours would count."""
     if name in cluster.auto_lines:
-        return False
-    if any(row.name == name and _is_after_ours(row, cluster) for row in cluster.files):
-        return True
+        line = cluster.auto_lines[name]
+        if line != squeeze(line):
+            return f"{cluster.auto_file} has it in a line with blanks of its own: change it there"
+        return ""
     role, _, where = cluster.role_settings.get(name, "").partition(", ")
-    return role in ("all roles", "postgres") and where in ("all databases", "postgres")
+    # Every session, and so the one that reads it back, begins with that.
+    is_for_all = role in ("all roles", "postgres") and where in ("all databases", "postgres")
+    later = any(row.name == name and _is_after_ours(row, cluster) for row in cluster.files)
+    return (
+        f"{_overridden(name, cluster)} beats our file: change it there"
+        if later or is_for_all
+        else ""
+    )
 
 
 def _is_after_ours(row: PgFileSetting, cluster: PgCluster) -> bool:

@@ -91,7 +91,7 @@ def _effect_remark(change: Change) -> str:
         effect = _ALLOWED[change.effect] if change.is_live_different else ""
         return sentence([effect, stake])
     words = flags(change)
-    option = f" (--allow {','.join(words)})"
+    option = f" (--allow {','.join(words)})" if words else ""
     if change.effect.permission is None:
         return f"{stake}{option}"
     word = change.effect.value

@@ -177,8 +177,12 @@ def test_what_is_read_after_our_file_is_named() -> None:
     [found] = read("postgresql.jit", seen(beaten))
     assert (found.boot, found.overridden_by) == ("on", late.place)
     made = plan({"postgresql.jit": "off", "postgresql.work_mem": "8 MiB"}, beaten)
-    assert [change.tunable for change in made.changes] == ["postgresql.work_mem[5432]"]
-    assert late.place in made.not_applicable[0].reason
+    assert [change.tunable for change in made.changes if change.allowed] == [
+        "postgresql.work_mem[5432]"
+    ]
+    [held] = made.held_back
+    assert held.advice == f"{late.place} beats our file: change it there"
+    assert not [step for step in made.steps if getattr(step, "path", "").endswith("/jit")]
     behind = PgFileSetting(CONF, 816, "jit", "on")
     [found] = read("postgresql.jit", seen(replace(CLUSTER, files=(*CLUSTER.files, behind))))
     assert found.overridden_by == behind.place
@@ -232,7 +236,9 @@ def test_a_word_that_a_build_lacks_becomes_the_nearest_that_it_has() -> None:
 def test_what_every_role_is_given_is_left_out_and_what_one_role_is_given_is_not() -> None:
     asked: dict[str, object] = {"postgresql.work_mem": "8 MiB"}
     everybody = replace(CLUSTER, role_settings={"work_mem": "all roles, all databases"})
-    assert "ALTER ROLE" in plan(asked, everybody).not_applicable[0].reason
+    [held] = plan(asked, everybody).held_back
+    assert "ALTER ROLE" in held.advice
+    assert plan(asked, everybody).steps == ()
     one = replace(CLUSTER, role_settings={"work_mem": "trader, all databases"})
     assert plan(asked, one).steps
 
