@@ -28,7 +28,7 @@ _OF_THE_HOST = {
     "auto_state": None,
     "programs": "",
     "drop_in": "",
-    "is_included": False,
+    "included_at": 0,
     "libraries": frozenset(),
     "free_wal": None,
     "auto_lines": {},
