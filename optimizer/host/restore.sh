@@ -299,7 +299,7 @@ restore_action() {
     runs_systemd || return 0
     case $1 in
     daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
-    restart-timer) systemctl try-restart "$2" >/dev/null 2>&1 </dev/null ;;
+    restart-timer) restart_timer "$2" ;;
     restart-unit)
         grep -q "^restarted$TAB$2\$" "$from/progress" 2>/dev/null || return 0
         case ${MODE:-} in
@@ -316,6 +316,13 @@ restore_action() {
         esac
         ;;
     esac
+}
+
+# systemd refuses a unit that starts more than five times in ten seconds; a change soon followed
+# by its way back is no fault of the unit's.
+restart_timer() {
+    systemctl reset-failed "$1" >/dev/null 2>&1 </dev/null
+    systemctl try-restart "$1" >/dev/null 2>&1 </dev/null
 }
 
 # Restore the journal and put it away. The answer: result restored | incomplete | gone.

@@ -75,6 +75,17 @@ def test_a_log_set_for_a_directory_that_is_not_there_is_left_out_with_the_reason
     assert reasons == {"system.logrotate.app": "there is no directory /var/log/app"}
 
 
+def test_changes_and_their_way_back_may_follow_each_other_closely(
+    trixie: Host, controller: MakeController
+) -> None:
+    # Half of what systemd lets a unit start in ten seconds is used up already.
+    trixie.run("for i in 1 2 3; do systemctl restart logrotate.timer; done")
+    one = controller(trixie)
+    for _ in range(2):
+        one.apply("--profile", SMALL).expect(0)
+        one.rollback().expect(0)
+
+
 def test_a_limit_waits_for_a_restart_that_was_not_allowed(
     trixie: Host, controller: MakeController
 ) -> None:
