@@ -121,9 +121,11 @@ redis_write() {
     if [ "$text" = @empty ] || [ "$text" = '""' ]; then text=; fi
     # A change that nobody confirmed left the dumps as they were.
     [ "$PARAMETER=$text" != appendonly=no ] || [ "${UNDO:-}" = yes ] || redis_save "$ADDRESS" || return 1
-    redis_ask "$ADDRESS" 'INFO persistence'
-    redis_field aof_rewrites_consecutive_failures
-    failures=$REPLY
+    if [ "$PARAMETER=$text" = appendonly=yes ]; then
+        redis_ask "$ADDRESS" 'INFO persistence'
+        redis_field aof_rewrites_consecutive_failures
+        failures=$REPLY
+    fi
     redis_quoted "${CLASS:+$CLASS }$text"
     redis_ask "$ADDRESS" "CONFIG SET $PARAMETER \"$REPLY\""
     if [ "$SAID" != OK ]; then
@@ -202,11 +204,16 @@ redis_save() {
     done
 }
 
+# Addresses of the servers whose parameters manifest $1 names, one a line.
+redis_servers_of() {
+    awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$1" |
+        sort -u
+}
+
 # Every parameter of the servers that manifest $1 names, as `path<tab>text`, but for secrets,
 # other spellings, and what replication changes by itself.
 redis_sweep() {
-    awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$1" |
-        sort -u |
+    redis_servers_of "$1" |
         while IFS= read -r server; do
             redis_ask "$server" 'CONFIG GET *'
             printf '%s\n' "$SAID" | awk -v server="$server" 'NR % 2 { name = $0; next }

@@ -48,8 +48,7 @@ keep_foreign() {
 # A server that was killed comes back, and reads its data first. At boot none runs yet.
 await_servers() {
     [ "${MODE:-}" != boot ] || return 0
-    awk -F '\t' '$1 == "value" && $3 ~ /^redis:/ { sub(/^redis:/, "", $3); sub(/\/[^\/]*$/, "", $3); print $3 }' "$from/manifest" |
-        sort -u |
+    redis_servers_of "$from/manifest" |
         while IFS= read -r server; do
             for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
                 redis_ask "$server" PING
