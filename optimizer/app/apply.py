@@ -17,7 +17,7 @@ from optimizer.model.plan import HostPlan, Plan
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import ApplyResult, HostOutcome, Problem, RollbackResult
 from optimizer.model.snapshot import Snapshot
-from optimizer.model.transaction import ActionStep, FileStep, LinkStep, Step, ValueStep
+from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep, is_allowed
 from optimizer.model.tunable import Permission
 from optimizer.resources.base import decode_blobs
 from optimizer.store import runs, snapshots
@@ -91,16 +91,12 @@ def _prepared(  # noqa: PLR0913 - a snapshot records all of these
         machine_id=host.machine_id,
         boot_id=host.boot_id,
         kernel=host.kernel,
-        steps=tuple(step for step in host.steps if _is_allowed(step, allowed)),
+        steps=tuple(step for step in host.steps if is_allowed(step, allowed)),
         undoes=host.undoes,
         blobs=decode_blobs(host.blobs),
     )
     name = snapshots.save(host.machine_id, encode_manifest(snapshot), snapshot.blobs)
     return GuardedHost(host, snapshot, id=name)
-
-
-def _is_allowed(step: Step, allow: frozenset[Permission]) -> bool:
-    return not isinstance(step, ActionStep) or allow.issuperset(step.needs)
 
 
 def _carry_out(

@@ -9,7 +9,7 @@ fail_back() {
 
 # $1: which of the values are not looked at yet, as the files that set them are not there.
 held() {
-    while IFS=$TAB read -r step tunable path before after write restore patience; do
+    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
         [ "$step" = value ] && [ "$write" != hold ] && [ "$write" != "$1" ] || continue
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue

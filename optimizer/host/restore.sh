@@ -104,7 +104,7 @@ restore_collateral() {
 settle() {
     for round in 1 2 3; do
         unsettled=
-        while IFS=$TAB read -r step tunable path before after write restore patience; do
+        while IFS=$TAB read -r step tunable path before after write restore patience needs; do
             [ "$step" = value ] && [ "$write" != file ] || continue
             is_foreign "$path" && continue
             read_value "$path" || :

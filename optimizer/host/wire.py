@@ -172,7 +172,8 @@ def _encode_step(step: Step) -> tuple[str, ...]:
     match step:
         case ValueStep():
             texts = (step.tunable, step.path, step.before, step.after)
-            return ("value", *texts, step.write, step.restore, str(step.patience))
+            patience, needs = str(step.patience), _encode_needs(step.needs)
+            return ("value", *texts, step.write, step.restore, patience, needs)
         case FileStep():
             return ("file", step.path, _encode_file(step.before), _encode_file(step.after))
         case LinkStep():
@@ -188,7 +189,15 @@ def _encode_step(step: Step) -> tuple[str, ...]:
         case ModuleStep():
             return ("module", step.name, "loaded" if step.is_loaded else "unloaded")
         case ActionStep():
-            return ("action", step.action, step.argument or "-", ",".join(step.needs) or "-")
+            return ("action", step.action, step.argument or "-", _encode_needs(step.needs))
+
+
+def _encode_needs(needs: Iterable[Permission]) -> str:
+    return ",".join(needs) or "-"
+
+
+def _decode_needs(text: str) -> tuple[Permission, ...]:
+    return () if text == "-" else tuple(map(Permission, text.split(",")))
 
 
 def _present(is_present: bool) -> str:
@@ -234,7 +243,9 @@ def _text(word: str) -> str:
 
 
 def _decode_value(words: list[str]) -> Step:
-    tunable, path, before, after, write, restore, *patience = words
+    tunable, path, before, after, write, restore, *more = words
+    # Manifests of earlier versions end sooner.
+    patience, needs = (*more, *("0", "-")[len(more) :])
     return ValueStep(
         tunable=tunable,
         path=path,
@@ -242,7 +253,8 @@ def _decode_value(words: list[str]) -> Step:
         after=_text(after),
         write=write,
         restore=restore,
-        patience=int(patience[0]) if patience else 0,
+        patience=int(patience),
+        needs=_decode_needs(needs),
     )
 
 
@@ -284,7 +296,7 @@ def _decode_action(words: list[str]) -> Step:
     return ActionStep(
         action=action,
         argument="" if argument == "-" else argument,
-        needs=() if needs == "-" else tuple(map(Permission, needs.split(","))),
+        needs=_decode_needs(needs),
     )
 
 

@@ -6,6 +6,7 @@ list applies, checks, restores and, kept as a manifest, can be undone much later
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,6 +36,7 @@ class ValueStep(_Data):
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
     patience: seconds that writing it may take, such as an append-only file being written.
+    needs: what has to be allowed on the command line, all of it, or the step is left out.
     """
 
     step: Literal["value"] = "value"
@@ -45,6 +47,7 @@ class ValueStep(_Data):
     write: Literal["set", "file", "follow", "hold"] = "set"
     restore: Literal["set", "skip"] = "set"
     patience: int = 0
+    needs: tuple[Permission, ...] = ()
 
 
 class FileRef(_Data):
@@ -133,6 +136,12 @@ Step = Annotated[
     ModuleStep | ValueStep | DirectoryStep | FileStep | LinkStep | LineStep | MoveStep | ActionStep,
     Field(discriminator="step"),
 ]
+
+
+def is_allowed(step: Step, allow: Collection[Permission]) -> bool:
+    """Whether a step is carried out, given what the command line allows."""
+    needs = step.needs if isinstance(step, ValueStep | ActionStep) else ()
+    return all(one in allow for one in needs)
 
 
 def in_order(steps: list[Step]) -> tuple[Step, ...]:

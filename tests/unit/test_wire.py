@@ -52,6 +52,7 @@ REFS = st.builds(
     mode=st.sampled_from(["644", "600", "4755"]),
     owner=st.sampled_from(["0:0", "1000:1000"]),
 )
+NEEDS = st.lists(st.sampled_from(Permission), unique=True).map(tuple)
 STEPS = st.one_of(
     st.builds(
         ValueStep,
@@ -59,8 +60,10 @@ STEPS = st.one_of(
         path=PATHS,
         before=EMPTY_OR_LINES,
         after=EMPTY_OR_LINES,
-        write=st.sampled_from(["set", "follow", "hold"]),
+        write=st.sampled_from(["set", "file", "follow", "hold"]),
         restore=st.sampled_from(["set", "skip"]),
+        patience=st.integers(0, 600),
+        needs=NEEDS,
     ),
     st.builds(FileStep, path=PATHS, before=st.none() | REFS, after=st.none() | REFS),
     st.builds(LinkStep, path=PATHS, before=st.none() | PATHS, after=st.none() | PATHS),
@@ -70,7 +73,7 @@ STEPS = st.one_of(
         ActionStep,
         action=st.sampled_from(["daemon-reload", "restart-timer", "restart-unit"]),
         argument=st.sampled_from(["", "redis-server.service"]),
-        needs=st.lists(st.sampled_from(Permission), unique=True).map(tuple),
+        needs=NEEDS,
     ),
 )
 SNAPSHOTS = st.builds(
@@ -113,6 +116,13 @@ def test_no_text_can_add_a_line_or_a_field_to_a_manifest(label: str, text: str) 
     assert read.steps[0] == step.model_copy(update={"before": " ".join(text.split())}) or (
         "@empty" in text
     )
+
+
+@pytest.mark.parametrize("end", ["", "\t0", "\t0\t-"])
+def test_a_manifest_of_an_earlier_version_is_read(end: str) -> None:
+    line = f"value\tt\t/p\t1\t2\tset\tset{end}\n"
+    read = decode_manifest(encode_manifest(snapshot([])) + line)
+    assert read.steps == (ValueStep(tunable="t", path="/p", before="1", after="2"),)
 
 
 @given(st.text())
