@@ -12,6 +12,7 @@ _PARTS = {
         "redis",
         "postgresql",
         "journal",
+        "processes",
         "redis_probe",
         "postgresql_health_probe",
         "postgresql_probe",

@@ -4,21 +4,8 @@
 probe_postgresql() {
     [ -n "$POSTGRESQL$POSTGRESQL_HEALTH" ] || return 0
     found=
-    for comm in /proc/[0-9]*/comm; do
-        { IFS= read -r name <"$comm"; } 2>/dev/null || continue
-        is_postgresql "$name" || continue
-        pid=${comm#/proc/}
-        pid=${pid%/comm}
-        parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)
-        { IFS= read -r name <"/proc/$parent/comm"; } 2>/dev/null || name=
-        is_postgresql "$name" || probe_cluster "$pid"
-    done
+    for pid in $(first_processes postgres postmaster); do probe_cluster "$pid"; done
     probe_clusters_down
-}
-
-is_postgresql() {
-    case $1 in postgres | postmaster) return 0 ;; esac
-    return 1
 }
 
 cluster_problem() {
@@ -28,7 +15,7 @@ cluster_problem() {
 # Process $1 is the first one of a cluster, and works in its data directory.
 probe_cluster() {
     data=$(readlink "/proc/$1/cwd")
-    unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
+    unit=$(unit_of_process "$1")
     if [ "$(id -u)" = 0 ] && [ ! -e "$data/postmaster.pid" ]; then
         cluster_problem "pid $1" 'runs in a container, which is not managed from here'
         emit postgresql "pid $1" elsewhere yes

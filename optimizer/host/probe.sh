@@ -202,21 +202,14 @@ probe_names() {
 
 # Other tools that set the same things.
 probe_authorities() {
-    services=
-    for comm in /proc/[0-9]*/comm; do
-        { IFS= read -r name <"$comm"; } 2>/dev/null || continue
-        case $name in
-        redis-server | valkey-server) services="$services redis" ;;
-        postgres | postmaster) services="$services postgresql" ;;
-        node | nodejs) services="$services node" ;;
-        esac
-        case $name in
-        tuned | irqbalance | saptune | bpftune | tlp | power-profiles-* | ksmtuned | auto-cpufreq) ;;
-        *) continue ;;
-        esac
-        emit authority "$name" running
-    done
-    for name in $(printf '%s\n' "$services" | tr ' ' '\n' | sort -u); do emit service "$name"; done
+    awk -F '\t' '
+        $2 ~ /^(tuned|irqbalance|saptune|bpftune|tlp|power-profiles-.*|ksmtuned|auto-cpufreq)$/ {
+            print "authority\t" $2 "\trunning"
+        }
+        $2 ~ /^(redis|valkey)-server$/ { runs["redis"] }
+        $2 ~ /^(postgres|postmaster)$/ { runs["postgresql"] }
+        $2 ~ /^(node|nodejs)$/ { runs["node"] }
+        END { for (name in runs) print "service\t" name }' "$processes"
     if [ -s /etc/tuned/active_profile ]; then
         IFS= read -r REPLY </etc/tuned/active_profile || :
         emit authority tuned-profile "$REPLY"
@@ -280,12 +273,14 @@ touched() {
 probe_main() {
     work=$(mktemp -d) || { emit error "no temporary directory can be made"; return; }
     scratch=$work/list
+    processes=$work/processes
     trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM
     if [ "$WITH_SNAPSHOTS" = yes ] && [ -d "$SNAPSHOTS" ]; then
         VALUES=$VALUES$NEWLINE$(touched value)
         FILES=$FILES$NEWLINE$(touched file)
         probe_snapshots
     fi
+    list_processes >"$processes"
     probe_facts
     probe_disks
     probe_values

@@ -5,26 +5,14 @@ probe_redis() {
     [ -n "$REDIS" ] || [ "$REDIS_HEALTH" = yes ] || return 0
     [ "$REDIS_HEALTH" = no ] || REDIS="$REDIS bind protected-mode save appendonly disable-thp maxclients"
     REDIS=$(printf '%s\n' "$REDIS" | tr ' ' '\n' | sort -u)
-    for comm in /proc/[0-9]*/comm; do
-        { IFS= read -r name <"$comm"; } 2>/dev/null || continue
-        is_redis "$name" || continue
-        pid=${comm#/proc/}
-        pid=${pid%/comm}
-        # A child that saves looks like its parent.
-        parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)
-        { IFS= read -r name <"/proc/$parent/comm"; } 2>/dev/null || name=
-        is_redis "$name" || probe_server "$pid"
+    for pid in $(first_processes redis-server valkey-server redis-sentinel valkey-sentinel); do
+        probe_server "$pid"
     done
     probe_servers_down
 }
 
-is_redis() {
-    case $1 in redis-server | valkey-server | redis-sentinel | valkey-sentinel) return 0 ;; esac
-    return 1
-}
-
 probe_server() {
-    unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
+    unit=$(unit_of_process "$1")
     here=$(readlink /proc/self/ns/net)
     if [ "$(readlink "/proc/$1/ns/net")" != "$here" ] && [ "$(id -u)" = 0 ]; then
         server_problem "pid $1" 'runs in a container, which is not managed from here'
