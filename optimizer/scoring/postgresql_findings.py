@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from optimizer.model.postgresql_health import PgHealth
 from optimizer.scoring.check import NEVER
-from optimizer.scoring.redis_findings import Finding, duration, size
+from optimizer.scoring.finding import Finding, duration, size
 
 # Fewer say nothing about a share.
 LEAST_BLOCKS = 100_000

@@ -11,8 +11,8 @@ from optimizer.scoring import postgresql_findings as findings
 from optimizer.scoring import postgresql_objects as objects
 from optimizer.scoring import postgresql_replication as replication
 from optimizer.scoring.checks import CHECKS, threshold_of
+from optimizer.scoring.finding import Finding, duration
 from optimizer.scoring.health import DEFAULTS
-from optimizer.scoring.redis_findings import Finding, duration
 
 # Why a cluster that runs could not be asked; everything else means that it is down.
 _REFUSALS = (

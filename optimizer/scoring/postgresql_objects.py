@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from optimizer.model.postgresql_health import NOTHING, PgFound, PgHealth, PgObject
 from optimizer.scoring.check import NEVER
-from optimizer.scoring.redis_findings import Finding, duration, size
+from optimizer.scoring.finding import Finding, duration, size
 
 # An index that serves a job of every week is not seen to be used on the first days.
 _LEAST_SECONDS = 7 * 86_400

@@ -6,7 +6,7 @@ Source: pg_stat_replication, pg_stat_wal_receiver, pg_replication_slots.
 from __future__ import annotations
 
 from optimizer.model.postgresql_health import PgHealth
-from optimizer.scoring.redis_findings import Finding, duration, size
+from optimizer.scoring.finding import Finding, duration, size
 
 
 def inactive_slots(seen: PgHealth) -> Finding | None:

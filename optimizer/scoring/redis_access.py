@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from optimizer.model.redis import RedisInstance
-from optimizer.scoring.redis_findings import Finding
+from optimizer.scoring.finding import Finding
 
 _CHECK = "redis.open-access"
 # From here on protected-mode also guards addresses that `bind` names.

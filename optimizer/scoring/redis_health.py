@@ -10,9 +10,9 @@ from optimizer.model.redis import RedisInstance
 from optimizer.model.result import HealthCheck
 from optimizer.scoring import redis_findings as findings
 from optimizer.scoring.checks import CHECKS, threshold_of
+from optimizer.scoring.finding import Finding, duration, size
 from optimizer.scoring.health import DEFAULTS
 from optimizer.scoring.redis_access import open_access
-from optimizer.scoring.redis_findings import Finding, duration, size
 from optimizer.scoring.redis_latency import latency
 from optimizer.scoring.redis_saving import save_overdue
 

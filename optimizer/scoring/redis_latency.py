@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from optimizer.model.redis import RedisInstance
-from optimizer.scoring.redis_findings import Finding
+from optimizer.scoring.finding import Finding
 
 _EVENT = re.compile(
     r"[0-9]+\. (?P<event>\S+): (?P<spikes>[0-9]+) latency spikes?"

@@ -6,7 +6,7 @@ Source: redis.conf, SNAPSHOTTING: a point is due when both its seconds and its c
 from __future__ import annotations
 
 from optimizer.model.redis import RedisInstance
-from optimizer.scoring.redis_findings import Finding, duration
+from optimizer.scoring.finding import Finding, duration
 
 
 def save_overdue(server: RedisInstance, now: float) -> Finding | None:

@@ -14,7 +14,7 @@ from optimizer.model.profile import Threshold
 from optimizer.model.redis import RedisInstance
 from optimizer.model.result import HealthCheck
 from optimizer.scoring.checks import CHECKS
-from optimizer.scoring.redis_findings import duration, size
+from optimizer.scoring.finding import duration, size
 from optimizer.scoring.redis_health import Surroundings, redis_health
 from optimizer.scoring.redis_saving import save_points
 from tests.unit.redis_servers import (
