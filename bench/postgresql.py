@@ -1,109 +1,146 @@
 """pgbench with three sets of settings in turn: `python -m bench.postgresql`.
 
 The distribution's defaults, our profile, and what pgtune gives for that machine, all with full
-durability. They take turns in an order drawn for each round; each is a restart, a warm-up and two
-runs. A difference counts when the whole interval of the ratios is on one side of one.
+durability, in an order drawn for each round. They are tried twice: on the disk as it is, where the
+processors decide, and on one that is limited like a usual cloud volume, where what is written
+decides. A difference counts when the whole interval of the ratios is on one side of one.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from statistics import median
 
-from bench import hosts
+from bench import volume
+from bench.controller import Controller, controlled, run
 from bench.redis import interval
 from bench.timing import BenchFailed
-from testbed.errors import TestbedError
+from testbed.host import Host
 from testbed.nspawn import NspawnHost
+from testbed.paths import cache
 
 PROFILE = "production"
-ROUNDS = 6
-SCALE = 30
 GOAL = 1.3
-TESTS: Mapping[str, str] = {"TPC-B": "", "select-only": "-S"}
+SETTINGS = ("defaults", "profile", "pgtune")
+TESTS: Mapping[str, str] = {"select-only": "-S", "TPC-B": ""}
 _SEED = 11
+_WARM_UP = 3
 _CLUSTER = "/etc/postgresql/15/main"
-_PGBENCH = "runuser -u postgres -- /usr/lib/postgresql/15/bin/pgbench"
-_RUN = f"cd /; {_PGBENCH} -n -c 8 -j 2 -T {{seconds}} {{test}} bench"
+_PGBENCH = "cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pgbench"
 _TPS = re.compile(r"tps = ([0-9.]+)")
 
 Figures = Mapping[str, float]
+Round = Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where pgbench runs; seconds: of each test, TPC-B so long that checkpoints are part of it."""
+
+    title: str
+    clients: int
+    scale: int
+    rounds: int
+    seconds: Mapping[str, int]
+    is_limited: bool
+
+
+PLACES = (
+    Place("the disk as it is", 8, 30, 5, {"select-only": 8, "TPC-B": 15}, is_limited=False),
+    Place(
+        f"a volume of {volume.IOPS} requests and {volume.BYTES // 2**20} MiB a second",
+        *(32, 60, 5, {"select-only": 8, "TPC-B": 45}),
+        is_limited=True,
+    ),
+)
 
 
 def main() -> int:
     """Measure, print, and return the exit status; a missed goal is no failure."""
-    skipped = hosts.impossible_here()
-    if skipped:
-        print(f"bench: pgbench left out: {skipped}", file=sys.stderr)
-        return 0
-    try:
-        rounds = _measured()
-    except (BenchFailed, TestbedError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(report(rounds)))
-    return 0
+    return run("pgbench", _reports)
 
 
-def _measured() -> list[Mapping[str, Figures]]:
+def _reports() -> list[str]:
+    return [line for place in PLACES for line in _report_of(place)]
+
+
+def _report_of(place: Place) -> list[str]:
+    skipped = volume.why_not() if place.is_limited else ""
+    return (
+        [f"pgbench on {place.title} left out: {skipped}"]
+        if skipped
+        else report(place, _measured(place))
+    )
+
+
+def _measured(place: Place) -> list[Round]:
     """Return for each round the figures of each set of settings."""
     draw = random.Random(_SEED)  # noqa: S311 - an order, not a secret
-    with (
-        tempfile.TemporaryDirectory(prefix="optimizer-bench-", dir="/var/tmp") as folder,
-        NspawnHost("bench-postgresql", packages=("postgresql",)) as host,
-    ):
-        bench = _Bench(host, Path(folder))
+    limits = volume.limited(cache()) if place.is_limited else nullcontext()
+    host = NspawnHost("bench-postgresql", packages=("postgresql",))
+    with limits, controlled(host) as controller:
+        bench = _Bench(host, controller, place)
         bench.fill()
         rounds = []
-        for number in range(ROUNDS):
-            order = draw.sample(("defaults", "profile", "pgtune"), 3)
+        for number in range(place.rounds):
+            order = draw.sample(SETTINGS, len(SETTINGS))
             rounds.append({settings: bench.figures(settings) for settings in order})
-            print(f"bench: pgbench, round {number + 1} of {ROUNDS}", file=sys.stderr)
+            print(f"bench: pgbench, round {number + 1} of {place.rounds}", file=sys.stderr)
         return rounds
 
 
 class _Bench:
     """One host with one cluster, and the settings that it runs with."""
 
-    def __init__(self, host: NspawnHost, folder: Path) -> None:
+    def __init__(self, host: Host, controller: Controller, place: Place) -> None:
         self._host = host
-        self._inventory = folder / "inventory.py"
-        self._inventory.write_text(f"hosts = [('postgresql', {hosts.connection(host)!r})]\n")
-        self._environment = {**os.environ, "OPTIMIZER_STATE_DIR": str(folder / "state")}
+        self._controller = controller
+        self._place = place
 
     def fill(self) -> None:
         """Make the tables."""
-        make = "cd /; runuser -u postgres -- createdb bench"
-        self._host.run(f"{make} && {_PGBENCH} -i -q -s {SCALE} bench", timeout=600)
+        self._host.run("cd /; runuser -u postgres -- createdb bench")
+        self._host.run(f"{_PGBENCH} -i -q -s {self._place.scale} bench", timeout=900)
 
     def figures(self, settings: str) -> Figures:
         """Bring the settings about, warm up, and measure; test -> transactions a second."""
-        words = ("--only", "postgresql.*", "--allow", "restart", "--yes")
+        self._bring_about(settings)
+        try:
+            self._tps("-S", _WARM_UP)
+            return {test: self._figure(test) for test in TESTS}
+        finally:
+            self._take_back(settings)
+
+    def _figure(self, test: str) -> float:
+        self._host.run("cd /; runuser -u postgres -- psql -qc CHECKPOINT", timeout=300)
+        return self._tps(TESTS[test], self._place.seconds[test])
+
+    def _bring_about(self, settings: str) -> None:
         if settings == "profile":
-            self._optimizer("apply", str(self._inventory), "--profile", PROFILE, *words)
+            words = ("--only", "postgresql.*", "--allow", "restart", "--yes")
+            self._controller.optimizer("apply", "--profile", PROFILE, *words)
         if settings == "pgtune":
             self._host.run(f"cat >{_CLUSTER}/conf.d/pgtune.conf", input=self._pgtune())
-            self._host.run("systemctl restart postgresql@15-main")
-        try:
-            self._tps("", 3)
-            self._host.run("cd /; runuser -u postgres -- psql -qc CHECKPOINT")
-            return {test: self._tps(option, 8) for test, option in TESTS.items()}
-        finally:
-            if settings == "profile":
-                self._optimizer("rollback", str(self._inventory), "--allow", "restart", "--yes")
-            if settings == "pgtune":
-                self._host.run(f"rm {_CLUSTER}/conf.d/pgtune.conf")
-                self._host.run("systemctl restart postgresql@15-main")
+            self._restart()
+
+    def _take_back(self, settings: str) -> None:
+        if settings == "profile":
+            self._controller.optimizer("rollback", "--allow", "restart", "--yes")
+        if settings == "pgtune":
+            self._host.run(f"rm {_CLUSTER}/conf.d/pgtune.conf")
+            self._restart()
+
+    def _restart(self) -> None:
+        self._host.run("systemctl restart postgresql@15-main", timeout=300)
 
     def _tps(self, option: str, seconds: int) -> float:
-        said = self._host.run(_RUN.format(seconds=seconds, test=option), timeout=120).stdout
+        load = f"{_PGBENCH} -n -c {self._place.clients} -j 2 -T {seconds} {option} bench"
+        said = self._host.run(load, timeout=seconds + 120).stdout
         found = _TPS.search(said)
         if found is None:
             raise BenchFailed(f"pgbench said {said[-300:]}")
@@ -123,51 +160,46 @@ class _Bench:
             "jit = off\nwal_compression = lz4\n"
         )
 
-    def _optimizer(self, *words: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "optimizer.cli", *words],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise BenchFailed(f"optimizer {words[0]}: {done.stdout[-800:]} {done.stderr[-800:]}")
 
-
-def report(rounds: Sequence[Mapping[str, Figures]]) -> list[str]:
+def report(place: Place, rounds: Sequence[Round]) -> list[str]:
     """Lay medians and intervals out for a terminal, and say whether the goals are met."""
     lines = [
-        f"pgbench, 8 clients, scale {SCALE}, {len(rounds)} rounds in drawn order; medians of",
-        "transactions a second, and the median of the ratios with its 95% interval (bootstrap).",
+        f"pgbench on {place.title}: {place.clients} clients, scale {place.scale}, {len(rounds)} "
+        "rounds in drawn",
+        "order; medians of transactions a second, and of the ratios with their 95% interval.",
         "",
     ]
     for test in TESTS:
-        found = {name: [one[name][test] for one in rounds] for name in rounds[0]}
-        middle = {name: median(figures) for name, figures in found.items()}
+        middle = {one: median(each[one][test] for each in rounds) for one in SETTINGS}
         lines.append(
             f"{test:12} defaults {middle['defaults']:8.0f}  pgtune {middle['pgtune']:8.0f}  "
             f"{PROFILE} {middle['profile']:8.0f}"
         )
-        for other in ("defaults", "pgtune"):
-            ratios = [a / b for a, b in zip(found["profile"], found[other], strict=True)]
-            low, high = interval(ratios)
-            lines.append(f"  {PROFILE} / {other:9} {median(ratios):.2f} ({low:.2f}–{high:.2f})")
-    return [*lines, *_goals(rounds)]
+        lines += [
+            f"  {PROFILE} / {other:9} {_ratio(rounds, test, other)[1]}"
+            for other in ("defaults", "pgtune")
+        ]
+    return [*lines, *_goals(place, rounds), ""]
 
 
-def _goals(rounds: Sequence[Mapping[str, Figures]]) -> list[str]:
-    tpc_b = median(one["profile"]["TPC-B"] / one["defaults"]["TPC-B"] for one in rounds)
-    sign = "✓" if tpc_b >= GOAL else "✗"
-    lines = [f"{sign} TPC-B at least {GOAL} times the defaults: {tpc_b:.2f}"]
+def _ratio(rounds: Sequence[Round], test: str, other: str) -> tuple[tuple[float, float], str]:
+    """Return the interval of the profile's ratio to other settings, and all of it as text."""
+    ratios = [one["profile"][test] / one[other][test] for one in rounds]
+    low, high = interval(ratios)
+    return (low, high), f"{median(ratios):.2f} ({low:.2f}–{high:.2f})"
+
+
+def _goals(place: Place, rounds: Sequence[Round]) -> Iterator[str]:
+    if place.is_limited:
+        ratio = median(one["profile"]["TPC-B"] / one["defaults"]["TPC-B"] for one in rounds)
+        yield f"{_sign(ratio >= GOAL)} TPC-B at least {GOAL} times the defaults: {ratio:.2f}"
     for test in TESTS:
-        ratios = [one["profile"][test] / one["pgtune"][test] for one in rounds]
-        low, high = interval(ratios)
-        sign = "✓" if high >= 1.0 else "✗"
-        lines.append(
-            f"{sign} {test} not behind pgtune: {median(ratios):.2f} ({low:.2f}–{high:.2f})"
-        )
-    return lines
+        (_, high), text = _ratio(rounds, test, "pgtune")
+        yield f"{_sign(high >= 1.0)} {test} not behind pgtune: {text}"
+
+
+def _sign(is_met: bool) -> str:
+    return "✓" if is_met else "✗"
 
 
 if __name__ == "__main__":

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import random
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import median
 
-from bench import hosts
-from bench.timing import BenchFailed
-from testbed.errors import TestbedError
+from bench.controller import Controller, controlled, run
+from testbed.host import Host
 from testbed.nspawn import NspawnHost
 
 PROFILE = "hft"
@@ -37,27 +32,15 @@ Figures = Mapping[str, tuple[float, float]]
 
 def main() -> int:
     """Measure, print, and return the exit status; a difference is no failure, nor is none."""
-    skipped = hosts.impossible_here()
-    if skipped:
-        print(f"bench: redis-benchmark left out: {skipped}", file=sys.stderr)
-        return 0
-    try:
-        pairs = _measured()
-    except (BenchFailed, TestbedError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(report(pairs)))
-    return 0
+    return run("redis-benchmark", lambda: report(_measured()))
 
 
 def _measured() -> list[tuple[Figures, Figures]]:
     """Return for each pair the figures before and after the profile."""
     draw = random.Random(_SEED)  # noqa: S311 - an order, not a secret
-    with (
-        tempfile.TemporaryDirectory(prefix="optimizer-bench-", dir="/var/tmp") as folder,
-        NspawnHost("bench-redis", packages=("redis-server",)) as host,
-    ):
-        bench = _Bench(host, Path(folder))
+    host = NspawnHost("bench-redis", packages=("redis-server",))
+    with controlled(host) as controller:
+        bench = _Bench(host, controller)
         bench.load()
         pairs = []
         for number in range(PAIRS):
@@ -74,31 +57,18 @@ def _measured() -> list[tuple[Figures, Figures]]:
 class _Bench:
     """One host, with the profile on it or not."""
 
-    def __init__(self, host: NspawnHost, folder: Path) -> None:
+    def __init__(self, host: Host, controller: Controller) -> None:
         self._host = host
-        self._inventory = folder / "inventory.py"
-        self._inventory.write_text(f"hosts = [('redis', {hosts.connection(host)!r})]\n")
-        self._environment = {**os.environ, "OPTIMIZER_STATE_DIR": str(folder / "state")}
+        self._controller = controller
         self._is_tuned = False
 
     def bring_to(self, is_tuned: bool) -> None:
         """Apply the profile or roll it back, where that is not so already; settle."""
         if is_tuned != self._is_tuned:
             words = ["apply", "--profile", PROFILE] if is_tuned else ["rollback", "--allow", "data"]
-            self._optimizer(words[0], str(self._inventory), *words[1:], "--yes")
+            self._controller.optimizer(*words, "--yes")
             self._is_tuned = is_tuned
         self._host.run("redis-cli flushall >/dev/null; sync; sleep 0.5")
-
-    def _optimizer(self, *words: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "optimizer.cli", *words],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise BenchFailed(f"optimizer {words[0]}: {done.stdout[-800:]} {done.stderr[-800:]}")
 
     def load(self) -> Figures:
         """Run the load; test -> (requests a second, 99th percentile in ms)."""
