@@ -336,6 +336,8 @@ def _facts_for(tunable: Tunable) -> frozenset[str]:
     match tunable.module:
         case "redis":
             return conditions.REDIS_FACTS
+        case "postgresql" if tunable.kind == "postgresql-object":
+            return conditions.OBJECT_FACTS
         case "postgresql":
             return conditions.POSTGRESQL_FACTS
     is_per_disk = "/block/" in tunable.target

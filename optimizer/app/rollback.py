@@ -25,7 +25,8 @@ from optimizer.model.transaction import (
 from optimizer.model.tunable import Permission
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.restoring import Foreign, Undo, chain, ordered, undo
-from optimizer.resources import redis_back
+from optimizer.resources import postgresql_back, redis_back
+from optimizer.resources.back import Held
 from optimizer.resources.base import encode_blobs
 from optimizer.store import snapshots
 
@@ -61,12 +62,14 @@ def _host(
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         way = undo(back, seen, include_foreign=include_foreign)
         safe = redis_back.guarded(way.steps, seen, allow)
+        free = postgresql_back.guarded(safe.steps, seen)
+        held = (*safe.held, *free.held)
         # What is held back can still be brought back, so the change is not undone yet.
-        undoes = () if safe.held else way.undoes
-        way = replace(way, steps=safe.steps, undoes=undoes)
+        undoes = () if held else way.undoes
+        way = replace(way, steps=free.steps, undoes=undoes)
         plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
-        changes = (*plan.changes, *map(_held_back, safe.held))
+        changes = (*plan.changes, *map(_held_back, held))
         return plan.model_copy(update={"changes": changes, "notes": (since, *plan.notes)})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
@@ -116,9 +119,10 @@ def _kernel_note(seen: Observation, way: Undo) -> list[str]:
     ]
 
 
-def _held_back(held: redis_back.Held) -> Change:
+def _held_back(held: Held) -> Change:
     (change,) = _changes(held.step)
-    return change.model_copy(update={"allowed": False, "at_stake": held.at_stake})
+    more = {"allowed": False, "at_stake": held.at_stake, "advice": held.advice}
+    return change.model_copy(update=more)
 
 
 def _changes(step: Step) -> list[Change]:

@@ -17,6 +17,7 @@ from optimizer.catalog import (
     memory,
     network,
     postgresql,
+    postgresql_objects,
     receive,
     redis,
     refused,
@@ -40,6 +41,7 @@ AREAS = (
     boot.AREA,
     redis.AREA,
     postgresql.AREA,
+    postgresql_objects.AREA,
     refused.AREA,
 )
 

@@ -120,6 +120,15 @@ def postgresql_docs(name: str, page: str) -> str:
     return f"{POSTGRESQL_DOCS}/{page}.html#GUC-{name.upper().replace('_', '-')}"
 
 
+def postgresql_object(
+    target: str, value: ValueType, why: str, page: str, **details: Unpack[Details]
+) -> Tunable:
+    """Declare an object in databases of PostgreSQL; target: `extension/NAME` or `view/NAME`."""
+    name = target.replace("/", ".")
+    docs = f"{POSTGRESQL_DOCS}/{page}.html"
+    return Tunable(f"postgresql.{name}", "postgresql-object", target, value, why, docs, **details)
+
+
 def boot(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> Tunable:
     """Declare a parameter of the kernel command line."""
     details = {"effect": Effect.REBOOT, "risk": Risk.MEDIUM, "weight": 2, **details}

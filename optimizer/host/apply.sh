@@ -166,7 +166,8 @@ note_made() {
 # Values that a later write reset are written once more; then all are read back.
 read_back() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs; do
-        [ "$step" = value ] && [ "$write" != file ] || continue
+        [ "$step" = value ] || continue
+        case $write in file | last) continue ;; esac
         read_value "$path" || :
         if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
             emit intent "$path" >>"$JOURNAL/progress"

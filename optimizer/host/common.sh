@@ -30,14 +30,14 @@ squeeze() {
 }
 
 # Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
-# of a server (redis:…).
+# of a server (redis:…), or an object in one of its databases.
 # 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
 read_value() {
     case $1 in
     redis:*) redis_read "$1"; return ;;
-    postgresql:*) postgresql_read "$1"; return ;;
+    postgresql:*) if is_object "$1"; then postgresql_object_read "$1"; else postgresql_read "$1"; fi; return ;;
     esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
@@ -57,7 +57,10 @@ read_value() {
 # Write the text $2 to the value at $1; on failure the words of the kernel, or of the server,
 # are in ERROR.
 write_value() {
-    case $1 in redis:*) redis_write "$1" "$2"; return ;; esac
+    case $1 in
+    redis:*) redis_write "$1" "$2"; return ;;
+    postgresql:*) postgresql_object_write "$1" "$2"; return ;;
+    esac
     text=$2
     [ "$text" = @empty ] && text=
     ERROR=$({ printf '%s\n' "$text" >"$1"; } 2>&1) && return 0

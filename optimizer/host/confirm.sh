@@ -7,10 +7,11 @@ fail_back() {
     restore_journal
 }
 
-# $1: which of the values are not looked at yet, as the files that set them are not there.
+# $1: `now` leaves out what waits for files or is made last, `all` looks at every value.
 held() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs; do
-        [ "$step" = value ] && [ "$write" != hold ] && [ "$write" != "$1" ] || continue
+        [ "$step" = value ] && [ "$write" != hold ] || continue
+        case $1=$write in now=file | now=last) continue ;; esac
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
         emit problem held "$tunable" "$path" "$after" "$REPLY"
@@ -86,6 +87,22 @@ make_count() {
         reload-postgresql) reload_postgresql "$argument" ;;
         check-redis) check_redis "${argument%% *}" "${argument#* }" || return 1 ;;
         esac || { emit problem "$action" - "$argument" finished failed; return 1; }
+    done <"$JOURNAL/manifest"
+}
+
+# Objects in a database outlast a reboot, as files do. They come last, so that a server that does
+# not come back from its restart has none of them to be rid of.
+make_objects() {
+    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
+        [ "$step" = value ] && [ "$write" = last ] || continue
+        emit intent "$path" >>"$JOURNAL/progress"
+        flush "$JOURNAL/progress"
+        { [ "$after" = off ] || is_library_loaded "$path"; } && write_value "$path" "$after" && continue
+        why=$ERROR
+        read_value "$path" || :
+        [ "$REPLY" = "$after" ] && continue
+        emit problem write "$tunable" "$path" "$after" "$why"
+        return 1
     done <"$JOURNAL/manifest"
 }
 
@@ -190,11 +207,12 @@ confirm_main() {
     fi
     [ -e "$JOURNAL/manifest" ] || { already; return; }
     emit run "$RUN"
-    held file || { restore_journal; return; }
+    held now || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     write_files || { restore_journal; return; }
     make_count || { restore_journal; return; }
-    held none || { restore_journal; return; }
+    make_objects || { restore_journal; return; }
+    held all || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     keep || fail_back keep - "$SNAPSHOTS" kept "cannot be written"
 }

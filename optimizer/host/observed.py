@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
+from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
@@ -39,9 +41,10 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
     return Observation(
         facts=_facts(by_word),
         values={
-            **{fields[0]: _value(fields) for fields in by_word["value"]},
+            **_values(by_word),
             **{value.path: value for server in servers for value in parameters(server)},
             **{value.path: value for database in databases for value in settings_of(database)},
+            **{value.path: value for database in databases for value in objects_of(database)},
         },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
@@ -63,6 +66,14 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         postgresql=databases,
         services=frozenset(fields[0] for fields in by_word["service"]),
     )
+
+
+def _values(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, LiveValue]:
+    dependents = {path: names for path, names in by_word["depends"]}
+    values = (_value(fields) for fields in by_word["value"])
+    return {
+        value.path: replace(value, dependents=dependents.get(value.path, "")) for value in values
+    }
 
 
 def _value(fields: tuple[str, ...]) -> LiveValue:

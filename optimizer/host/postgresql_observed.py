@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.host.postgresql_health_observed import healths
+from optimizer.host.postgresql_objects_observed import databases_of
 from optimizer.host.redis_observed import lined_files
 from optimizer.model.observation import LinedFile, LiveValue, ValueState
 from optimizer.model.postgresql import PgCluster, PgFileSetting, PgSetting, setting_path
@@ -25,9 +26,15 @@ def clusters(by_word: Rows) -> tuple[PgCluster, ...]:
     lines: dict[str, dict[str, str]] = defaultdict(dict)
     for name, setting, *text in by_word["postgresql-auto"]:
         lines[name][setting] = "\t".join(text)
-    found = healths(by_word)
+    found, databases = healths(by_word), databases_of(by_word)
+    unlisted = {name: why for name, key, _, why, *_ in by_word["postgresql-object"] if not key}
     return tuple(
-        replace(_cluster(name, facts, states, lines.get(name, {})), health=found.get(name))
+        replace(
+            _cluster(name, facts, states, lines.get(name, {})),
+            health=found.get(name),
+            databases=databases.get(name, ()),
+            unlisted=unlisted.get(name, ""),
+        )
         for name, facts in sorted(said.items())
     )
 

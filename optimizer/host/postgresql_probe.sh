@@ -45,6 +45,7 @@ probe_cluster() {
     emit postgresql "$port" programs "$(readlink "/proc/$1/exe")"
     probe_cluster_files "$port" "$1"
     probe_postgresql_health "$port" "$address"
+    probe_postgresql_objects "$port" "$address"
 }
 
 # Of the files only lines of settings that were asked for leave the host: others hold secrets.

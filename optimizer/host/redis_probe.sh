@@ -207,6 +207,7 @@ probe_parameters() {
     printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql):' | sort -u | while IFS= read -r path; do
         if read_value "$path"; then
             emit value "$path" writable "$REPLY" ''
+            if is_object "$path" && [ "$DEPENDENTS" != @empty ]; then emit depends "$path" "$DEPENDENTS"; fi
         else
             emit value "$path" unreadable - ''
         fi

@@ -9,12 +9,18 @@ restore_from() {
     PATIENCE=120
     await_servers
     RELOAD=
+    LATER=
     : >"$STATE/.reversed" || return 1
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
-        value) [ "$fifth" = file ] || restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
+        value)
+            case $fifth in
+            file | last) ;;
+            *) restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
+            esac
+            ;;
         file) restore_file "$first" "$second" "$third" ;;
         link) restore_link "$first" "$second" "$third" ;;
         line) restore_line "$first" "$second" "$third" "$fourth" "$fifth" "$sixth" "$seventh" ;;
@@ -30,6 +36,9 @@ restore_from() {
         module) restore_module "$first" "$second" ;;
         action) restore_action "$first" "$second" ;;
         esac
+    done <"$STATE/.reversed"
+    while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
+        [ "$step=$fifth" = value=last ] && restore_object "$first" "$second" "$third" "$fourth"
     done <"$STATE/.reversed"
     rm -f "$STATE/.reversed"
     [ -z "$FAILED" ]
@@ -82,6 +91,39 @@ restore_value() {
     write_value "$2" "$3" || :
 }
 
+# tunable path before after, of an object in a database: after the files, when its server has
+# been started with them. A change that never came as far as this one has nothing to take back.
+restore_object() {
+    if [ "${UNDO:-}" = yes ]; then was_begun "$2" || return 0; fi
+    # At boot no server runs yet.
+    if [ "${MODE:-}" = boot ]; then
+        LATER=yes
+        FAILED=yes
+        return 0
+    fi
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+        read_value "$2" || :
+        [ "$REPLY" = @down ] || break
+        sleep 1
+    done
+    [ "$REPLY" = "$3" ] && return 0
+    if [ "$REPLY" != "$4" ] && [ "$REPLY" != @down ] && [ "${FORCE:-}" != yes ]; then
+        keep_foreign "$2" "$3" "$4" "$REPLY"
+        return 0
+    fi
+    ERROR=
+    [ "$REPLY" = @down ] || write_value "$2" "$3" || :
+    why=$ERROR
+    read_value "$2" || :
+    [ "$REPLY" = "$3" ] && return 0
+    FAILED=yes
+    emit failed "$1" "$2" "$3" "$REPLY" "$why"
+}
+
+was_begun() {
+    grep -qxF "intent$TAB$1" "$from/progress" 2>/dev/null
+}
+
 # A value that the kernel clamped, or that we were writing when we were killed, is ours.
 was_left_by_us() {
     [ -r "$from/progress" ] || return 1
@@ -105,7 +147,8 @@ settle() {
     for round in 1 2 3; do
         unsettled=
         while IFS=$TAB read -r step tunable path before after write restore patience needs; do
-            [ "$step" = value ] && [ "$write" != file ] || continue
+            [ "$step" = value ] || continue
+            case $write in file | last) continue ;; esac
             is_foreign "$path" && continue
             read_value "$path" || :
             [ "$REPLY" = "$before" ] && continue
@@ -324,6 +367,14 @@ restart_timer() {
     systemctl try-restart "$1" >/dev/null 2>&1 </dev/null
 }
 
+# What is in a database goes back when the servers have been started.
+restore_after_boot() {
+    systemd-run --quiet --collect --no-block --unit="optimizer-restore-$(header "$JOURNAL" run)" \
+        --property=After=multi-user.target --property=Type=oneshot \
+        /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" 2>/dev/null ||
+        emit note 'an object in a database is not put back yet: run the restore again'
+}
+
 # Restore the journal and put it away. The answer: result restored | incomplete | gone.
 restore_journal() {
     [ -d "$JOURNAL" ] || { emit result gone; return 0; }
@@ -337,6 +388,7 @@ restore_journal() {
     else
         record "$JOURNAL" restore-failed -
         leave_busy
+        [ -z "$LATER" ] || restore_after_boot
         emit result incomplete
         return 1
     fi

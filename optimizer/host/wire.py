@@ -69,6 +69,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         POSTGRESQL_QUERY=postgresql_query(request.postgresql),
         POSTGRESQL_HEALTH=health_query() if request.postgresql_health else "",
         POSTGRESQL_DATABASE=database_query() if request.postgresql_health else "",
+        POSTGRESQL_OBJECTS="yes" if request.postgresql_objects else "no",
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",

@@ -27,12 +27,14 @@ class LiveValue:
     path: a file of /proc or /sys, or `redis:ADDRESS/PARAMETER`.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
+    dependents: what of somebody else's needs it, for an object in a database.
     """
 
     path: str
     state: ValueState
     text: str = ""
     options: tuple[str, ...] = ()
+    dependents: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ class Change(_Data):
     @property
     def is_pending(self) -> bool:
         """Whether what is written now counts after a restart that nobody allowed."""
-        is_written = self.boot_before != self.boot_after or not self.at_stake
+        # An object of a database is in no file: it is made by the change that restarts, or not.
+        has_boot = self.boot_after is not None
+        is_written = has_boot and (self.boot_before != self.boot_after or not self.at_stake)
         waits = self.effect is Effect.RESTART and not self.allowed
         return waits and is_written and not self.advice
 

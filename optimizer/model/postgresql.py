@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from optimizer.model.observation import LinedFile
 from optimizer.model.postgresql_health import PgHealth
+from optimizer.model.postgresql_objects import PgDatabase
 
 PREFIX = "postgresql:"
 
@@ -89,6 +90,8 @@ class PgCluster:
     is_elsewhere: it runs in a container, and is only reported.
     can_change: whether its files are on this host; not for one that only answers a DSN.
     health: only where it was asked for.
+    databases: where objects in them were asked for; none of a standby.
+    unlisted: why it did not tell which databases it has.
     """
 
     name: str
@@ -115,6 +118,8 @@ class PgCluster:
     is_elsewhere: bool = False
     can_change: bool = True
     health: PgHealth | None = None
+    databases: tuple[PgDatabase, ...] = ()
+    unlisted: str = ""
 
     @property
     def major(self) -> int:

@@ -28,6 +28,7 @@ class Reading:
     source: `file:line` that decides the boot value. overridden_by: `file:line` of somebody
         else that is read after our file and so beats it.
     has_live: False for settings without a value that could be in force (a log set).
+    has_boot: False for what outlasts a boot by itself and is in no file (an object in a database).
     unkept: why nothing can set it at boot here. own: what our own file says.
     facts: what `when:` may ask for about this instance alone, such as the kind of disk.
     numbers: what expressions may use besides the facts of the host; sizes in bytes.
@@ -47,6 +48,7 @@ class Reading:
     state: ReadingState = ReadingState.KNOWN
     reason: str = ""
     has_live: bool = True
+    has_boot: bool = True
     unkept: str = ""
     own: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ class ProbeRequest:
     redis: parameters of Redis servers; asking for any finds the servers of the host.
     postgresql: settings of PostgreSQL clusters, likewise.
     redis_health, postgresql_health: also what health checks of them need.
+    postgresql_objects: also extensions and views in each database.
     """
 
     values: frozenset[str] = frozenset()
@@ -29,6 +30,7 @@ class ProbeRequest:
     redis_health: bool = False
     postgresql: frozenset[str] = frozenset()
     postgresql_health: bool = False
+    postgresql_objects: bool = False
     snapshots: bool = False
 
 

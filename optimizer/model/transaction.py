@@ -29,10 +29,12 @@ class ModuleStep(_Data):
 class ValueStep(_Data):
     """One value in force, canonical text before and after.
 
-    path: a file of the kernel, `redis:ADDRESS/PARAMETER` or `postgresql:ADDRESS/SETTING`.
+    path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`, or
+        `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`).
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
         `follow` expects the kernel to change it together with another value; `hold` writes
-        the same value again because another write resets it.
+        the same value again because another write resets it; `last` has the confirmation
+        make an object in a database, when files count and servers were restarted.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
     patience: seconds that writing it may take, such as an append-only file being written.
@@ -44,7 +46,7 @@ class ValueStep(_Data):
     path: str
     before: str
     after: str
-    write: Literal["set", "file", "follow", "hold"] = "set"
+    write: Literal["set", "file", "follow", "hold", "last"] = "set"
     restore: Literal["set", "skip"] = "set"
     patience: int = 0
     needs: tuple[Permission, ...] = ()

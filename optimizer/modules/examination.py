@@ -15,6 +15,7 @@ from optimizer.model.tunable import Tunable
 from optimizer.modules.budget import budget_of, with_numbers
 from optimizer.modules.coupling import partner_targets
 from optimizer.modules.kinds import KINDS
+from optimizer.modules.libraries import with_libraries
 from optimizer.planning.comparing import Status, Verdict, compare
 from optimizer.resources import logrotate
 
@@ -53,11 +54,12 @@ def examine(
     """
     settings = sorted(profile.settings.values(), key=_rank)
     budget = budget_of(profile, observation)
-    return tuple(
+    verdicts = (
         _judge(setting, with_numbers(reading, budget), observation, pins)
         for setting in settings
         for reading in KINDS[setting.tunable.kind].read(setting.tunable, observation)
     )
+    return with_libraries(tuple(verdicts), observation)
 
 
 def _rank(setting: Setting) -> int:

@@ -10,6 +10,7 @@ from optimizer.resources.boot_parameter import BootParameter
 from optimizer.resources.journald import Journald
 from optimizer.resources.logrotate import Logrotate
 from optimizer.resources.postgresql import PostgresqlSetting
+from optimizer.resources.postgresql_object import PostgresqlObject
 from optimizer.resources.redis import RedisParameter
 from optimizer.resources.sysctl import Sysctl
 from optimizer.resources.sysfs import Sysfs
@@ -26,6 +27,7 @@ _ALL: tuple[ResourceKind, ...] = (
     BootParameter(),
     RedisParameter(),
     PostgresqlSetting(),
+    PostgresqlObject(),
 )
 
 KINDS: Mapping[str, ResourceKind] = MappingProxyType({kind.name: kind for kind in _ALL})

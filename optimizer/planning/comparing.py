@@ -130,7 +130,8 @@ def _verdict(reading: Reading, chosen: Wanted, wanted: str) -> Verdict:
     live = _bound(constraint, reading, reading.live, wanted)
     boot = _boot(constraint, reading, live, wanted)
     live_differs = reading.has_live and reading.live != live
-    boot_differs = not reading.unkept and boot is not None and boot != reading.boot
+    is_kept = reading.has_boot and not reading.unkept
+    boot_differs = is_kept and boot is not None and boot != reading.boot
     difference = Difference(
         reading,
         live=live if live_differs else None,

@@ -20,6 +20,7 @@ NUMBER_FACTS = ("cpus", "numa_nodes", "ram")
 
 # The words that a fact can have; empty where they cannot be listed.
 WORD_FACTS: Mapping[str, tuple[str, ...]] = {
+    "database": (),
     "disk": ("hdd", "nvme", "ssd", "virtio"),
     "init": (),
     "os": (),
@@ -37,6 +38,7 @@ FACTS = frozenset({*NUMBER_FACTS, *WORD_FACTS})
 
 # Facts of one disk or one server, and the settings that can ask for them.
 INSTANCE_FACTS: Mapping[str, str] = {
+    "database": "extensions and views of PostgreSQL",
     "disk": "settings that exist once per disk",
     "persistence": "settings of Redis",
     "role": "settings of Redis and PostgreSQL",
@@ -46,6 +48,7 @@ HOST_FACTS = FACTS - INSTANCE_FACTS.keys()
 DISK_FACTS = HOST_FACTS | {"disk"}
 REDIS_FACTS = HOST_FACTS | {"persistence", "role"}
 POSTGRESQL_FACTS = HOST_FACTS | {"role", "version"}
+OBJECT_FACTS = POSTGRESQL_FACTS | {"database"}
 
 _CONDITION = re.compile(r"(==|!=|>=|<=|=|>|<|) ?([^<>=!].*)")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
@@ -79,7 +82,8 @@ def check(
 ) -> None:
     """Raise InvalidValue for a condition that no host could be asked.
 
-    names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, POSTGRESQL_FACTS.
+    names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, POSTGRESQL_FACTS,
+        OBJECT_FACTS.
     words: what each of them may be, WORD_FACTS or POSTGRESQL_WORDS.
     """
     _refuse_unknown(when, names)

@@ -117,6 +117,7 @@ def undo(
     groups = _groups(changes)
     kept = set() if include_foreign else _with_partners(set(foreign), groups)
     steps = {key: step for key, (step, _) in backs.items() if step and key not in kept}
+    steps = _last_made_first(steps)
     is_needed = any(not isinstance(step, ActionStep) for step in steps.values())
     held = _held(changes, set(steps), observation)
     return Undo(
@@ -124,6 +125,17 @@ def undo(
         tuple(foreign.values()),
         tuple(name for name, _ in changes),
     )
+
+
+def _last_made_first(steps: Mapping[str, Step]) -> dict[str, Step]:
+    """Turn the order of objects in databases round: what was made later may need the earlier."""
+    last = {key: step for key, step in steps.items() if _is_last(step)}
+    rest = {key: step for key, step in steps.items() if key not in last}
+    return rest | dict(reversed(last.items()))
+
+
+def _is_last(step: Step) -> bool:
+    return isinstance(step, ValueStep) and step.write == "last"
 
 
 def _written(changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
@@ -175,7 +187,7 @@ def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) ->
 
 def _alone(step: ValueStep) -> ValueStep:
     """Nobody brings this value along, whatever it came with the last time; zero still cannot."""
-    write = step.write if step.after == "0" or step.write == "file" else "set"
+    write = step.write if step.after == "0" or step.write in ("file", "last") else "set"
     restore = step.restore if step.before == "0" else "set"
     return step.model_copy(update={"write": write, "restore": restore})
 
@@ -196,7 +208,7 @@ def _held(
     for _, snapshot in changes:
         is_booted = snapshot.boot_id != observation.facts.boot_id
         for step in snapshot.steps if snapshot.kind != "snapshot" else ():
-            if isinstance(step, ValueStep) and _key(step) not in written:
+            if isinstance(step, ValueStep) and not _is_last(step) and _key(step) not in written:
                 touched.setdefault(step.path, (step, is_booted))
     held = []
     for path, (step, is_booted) in touched.items():
@@ -264,29 +276,33 @@ def _value_back(
 ) -> tuple[Step | None, Foreign | None]:
     value = observation.values.get(first.path)
     found = value.text if value else None
-    # A server that does not run starts with what its files say, and those go back.
-    if found == first.before or (value and value.state is ValueState.UNREADABLE):
+    if found == first.before:
         return None, None
+    if value and value.state is ValueState.UNREADABLE:
+        # A server that does not run starts with what its files say, and those go back; what is
+        # in its databases does not.
+        return (_undone(first, last, last.after, by_partner) if _is_last(first) else None), None
     other = None
     if found != last.after:
         other = Foreign(first.tunable, last.after, found, first.before)
     if found is None:
         return None, other
-    step = ValueStep(
+    return _undone(first, last, found, by_partner), other
+
+
+def _undone(first: ValueStep, last: ValueStep, found: str, by_partner: set[str]) -> ValueStep:
+    # What could not be written back comes back with its partner, and the other way round.
+    is_alone = first.write in ("file", "last")
+    write = first.write if is_alone else "follow" if first.before in by_partner else "set"
+    return ValueStep(
         tunable=first.tunable,
         path=first.path,
         before=found,
         after=first.before,
-        # What could not be written back comes back with its partner, and the other way round.
-        write="file"
-        if first.write == "file"
-        else "follow"
-        if first.before in by_partner
-        else "set",
+        write=write,
         restore="skip" if found in by_partner else "set",
         patience=max(first.patience, last.patience),
     )
-    return step, other
 
 
 def _file_back(

@@ -63,7 +63,7 @@ class PostgresqlSetting:
         if setting.choices and wanted not in setting.choices:
             return f"this build offers {', '.join(setting.choices)}, not {wanted}"
         if reading.tunable.target == "shared_preload_libraries":
-            missing = [name for name in _libraries(wanted) if name not in cluster.libraries]
+            missing = [name for name in libraries_of(wanted) if name not in cluster.libraries]
             if missing:
                 return f"not installed for this cluster: {', '.join(missing)}"
         return ""
@@ -287,5 +287,6 @@ def _line(name: str, text: str) -> str:
     return f"{name} = '{text.replace(chr(39), chr(39) * 2)}'"
 
 
-def _libraries(text: str) -> list[str]:
+def libraries_of(text: str) -> list[str]:
+    """Split a list of libraries into their names, as they are written."""
     return [part.strip().strip('"') for part in text.split(",") if part.strip()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from optimizer.model.observation import Observation
 from optimizer.model.redis import NO_SAVE, RedisInstance, split_path
@@ -17,6 +16,7 @@ from optimizer.model.transaction import (
     ValueStep,
 )
 from optimizer.model.tunable import Permission
+from optimizer.resources.back import Back, Held
 from optimizer.resources.redis_stake import at_stake
 
 # What a way back has to know of each server.
@@ -33,22 +33,6 @@ REQUEST = ProbeRequest(
 _GUARDED = ("maxmemory", "maxmemory-policy")
 
 
-@dataclass(frozen=True)
-class Held:
-    """A step that is not taken, as it could lose data that nobody allowed to be lost."""
-
-    step: ValueStep
-    at_stake: str
-
-
-@dataclass(frozen=True)
-class Back:
-    """The steps to take, and those that are held back."""
-
-    steps: tuple[Step, ...]
-    held: tuple[Held, ...]
-
-
 def guarded(steps: Sequence[Step], seen: Observation, allow: Collection[Permission]) -> Back:
     """Hold back what can lose data, and set aside what would come back as old data.
 
@@ -57,7 +41,7 @@ def guarded(steps: Sequence[Step], seen: Observation, allow: Collection[Permissi
     stakes = dict(_stakes(steps, seen)) if Permission.DATA not in allow else {}
     kept = [step for step in steps if not _is_of(step, stakes, seen)]
     held = tuple(
-        Held(step, stakes[server.name])
+        Held(step, at_stake=stakes[server.name])
         for step, _, server in _parameters(steps, seen)
         if server.name in stakes
     )

@@ -27,8 +27,8 @@ MADE = [
         "system.sysctl.net.ipv4.conf.all.rp_filter",
     )
 ]
-# Modules whose settings are those of a server, each with a resource kind of the same name.
-SERVERS = ("redis", "postgresql")
+# Resource kinds of servers, which say themselves what they cannot change, and their modules.
+SERVERS = {"redis": "redis", "postgresql": "postgresql", "postgresql-object": "postgresql"}
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
 
@@ -43,13 +43,13 @@ def tunable_parameters(tunables: list[Tunable]) -> list[object]:
 @pytest.mark.parametrize("tunable", tunable_parameters(ALL))
 def test_each_declaration_is_complete(tunable: Tunable) -> None:
     assert re.fullmatch(r"(system|redis|postgresql)(\.[A-Za-z0-9_@-]+)+", tunable.id)
-    assert tunable.module == (tunable.kind if tunable.kind in SERVERS else "system")
+    assert tunable.module == SERVERS.get(tunable.kind, "system")
     assert re.fullmatch(r"[A-Z][^\n]{18,}\.", tunable.why), "why is one sentence"
     assert "  " not in tunable.why
     assert re.fullmatch(
         r"https://(docs\.kernel\.org|man7\.org)/[\w./-]+\.html(#[\w-]+)?"
         r"|https://redis\.io/docs/latest/[\w./-]+/"
-        r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html#GUC-[A-Z-]+",
+        r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?",
         tunable.docs,
     )
     assert 1 <= tunable.weight <= 10
@@ -64,6 +64,9 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
             assert tunable.id == f"system.{tunable.kind}.{tunable.target}"
         case "redis" | "postgresql":
             assert tunable.id == f"{tunable.kind}.{tunable.target}"
+        case "postgresql-object":
+            assert re.fullmatch(r"(extension|view)/[a-z_]+", tunable.target)
+            assert tunable.id == f"postgresql.{tunable.target.replace('/', '.')}"
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2

@@ -15,6 +15,7 @@ from optimizer.planning.conditions import (
     FACTS,
     HOST_FACTS,
     INSTANCE_FACTS,
+    OBJECT_FACTS,
     NUMBER_FACTS,
     POSTGRESQL_FACTS,
     POSTGRESQL_WORDS,
@@ -59,7 +60,7 @@ def test_the_facts_a_profile_may_name_are_those_a_host_answers() -> None:
     answers = facts_of_a_host().conditions()
     assert answers.keys() == HOST_FACTS
     assert {name for name, value in answers.items() if isinstance(value, int)} == {*NUMBER_FACTS}
-    of_instances = {"disk", "persistence", "role", "version"}
+    of_instances = {"database", "disk", "persistence", "role", "version"}
     assert FACTS - HOST_FACTS == of_instances == INSTANCE_FACTS.keys()
 
 
@@ -67,6 +68,7 @@ def test_a_setting_may_ask_for_the_facts_of_its_own_instances_only() -> None:
     assert {"disk"} == DISK_FACTS - HOST_FACTS
     assert {"persistence", "role"} == REDIS_FACTS - HOST_FACTS
     assert {"role", "version"} == POSTGRESQL_FACTS - HOST_FACTS
+    assert {"database"} == OBJECT_FACTS - POSTGRESQL_FACTS
 
 
 @pytest.mark.parametrize(
