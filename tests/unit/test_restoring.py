@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from optimizer.host.wire import decode_manifest
 from optimizer.model.errors import UnknownSnapshot
+from optimizer.model.observation import LiveValue, Observation, ValueState
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
     ActionStep,
@@ -409,3 +410,48 @@ def test_a_held_value_that_a_boot_chose_anew_goes_back_as_well() -> None:
         if getattr(step, "path", "") == "/h"
     ]
     assert (step.write, step.before, step.after) == ("set", "3854", "45056")
+
+
+# Objects in databases
+
+
+def _made(name: str, before: str = "off", after: str = "on") -> ValueStep:
+    path = f"postgresql:postgres@/run:5432/view/app/{name}"
+    return ValueStep(tunable=name, path=path, before=before, after=after, write="last")
+
+
+def _with(*values: LiveValue) -> Observation:
+    return replace(observation({}), values={value.path: value for value in values})
+
+
+def test_what_was_made_last_goes_first_and_comes_back_last() -> None:
+    steps = [_made("first"), _made("second"), _made("third")]
+    there = _with(*(LiveValue(one.path, ValueState.WRITABLE, "on") for one in steps))
+    way = undo([("a", snapshot(steps))], there, include_foreign=False)
+    assert [step.tunable for step in way.steps if isinstance(step, ValueStep)] == [
+        "third",
+        "second",
+        "first",
+    ]
+    assert all(isinstance(step, ValueStep) and step.write == "last" for step in way.steps)
+    gone = _with(*(LiveValue(one.path, ValueState.WRITABLE, "off") for one in steps))
+    again = undo([("b", snapshot(way.steps))], gone, include_foreign=False)
+    assert again.steps == tuple(steps)
+
+
+def test_an_object_that_somebody_changed_is_kept_and_not_held_in_its_state() -> None:
+    steps = [_made("first"), _made("second")]
+    there = _with(
+        LiveValue(steps[0].path, ValueState.WRITABLE, "changed"),
+        LiveValue(steps[1].path, ValueState.WRITABLE, "on"),
+    )
+    way = undo([("a", snapshot(steps))], there, include_foreign=False)
+    assert [(other.name, other.found) for other in way.foreign] == [("first", "changed")]
+    assert [step.tunable for step in way.steps if isinstance(step, ValueStep)] == ["second"]
+
+
+def test_an_object_of_a_server_that_is_down_is_not_forgotten() -> None:
+    step = _made("first")
+    silent = _with(LiveValue(step.path, ValueState.UNREADABLE))
+    way = undo([("a", snapshot([step]))], silent, include_foreign=False)
+    assert way.steps == (_made("first", "on", "off"),)
