@@ -29,11 +29,12 @@ object_ask() {
 }
 
 # The databases of a cluster that can have objects of ours, `postgres` first; no row on a standby.
+# A limit of -2 is that of one whose removal was interrupted.
 databases_query() {
     cat <<'SQL'
 SELECT regexp_replace(hex, '(..)', '%\1', 'g'), hex ~ '^(..)*(0.|1.|7f)'
 FROM (SELECT datname, encode(textsend(datname::text), 'hex') AS hex FROM pg_database
-    WHERE datallowconn AND NOT datistemplate AND NOT pg_is_in_recovery()) d
+    WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 AND NOT pg_is_in_recovery()) d
 ORDER BY datname <> 'postgres', hex COLLATE "C";
 SQL
 }

@@ -9,6 +9,7 @@ probe_postgresql_objects() {
         return
     }
     number=0
+    until=$(($(date +%s) + HEALTH_SECONDS))
     printf '%s\n' "$SAID" | grep "^%" | while IFS=$TAB read -r key is_odd; do
         number=$((number + 1))
         decode_name "$key"
@@ -16,6 +17,8 @@ probe_postgresql_objects() {
             emit postgresql-object "$1" "$key" @left 'its name has a control character'
         elif [ "$number" -gt "$HEALTH_DATABASES" ]; then
             emit postgresql-object "$1" "$key" @left "of a cluster the first $HEALTH_DATABASES databases are looked at"
+        elif [ "$(date +%s)" -gt "$until" ]; then
+            emit postgresql-object "$1" "$key" @unasked 'there was no time left'
         elif object_ask "$2" "$REPLY" "$(objects_query)"; then
             printf '%s\n' "$SAID" | grep '^[a-z]*/[a-z_]*'"$TAB" |
                 while IFS= read -r row; do emit postgresql-object "$1" "$key" "$row"; done

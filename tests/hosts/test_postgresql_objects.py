@@ -145,13 +145,13 @@ def _stopped_amid_an_object(cluster: Cluster, controller: MakeController) -> str
     words = ("--set", f"{SUMMARY}=on", "--confirm-timeout", QUICK, "--yes")
     running = one.start("apply", one.inventory, "--profile", POSTGRESQL_SMALL, *words)
     begun = f"grep -q '^intent.*/performance_summary' {STATE}/journal/progress 2>/dev/null"
+    # It is stopped while psql is at work, which goes on.
     found = cluster.host.run(
-        f"until {begun}; do :; done; read -r pid rest <{STATE}/journal/busy/pid; "
-        "kill -STOP $pid; echo $pid"
+        f"until {begun}; do :; done; until pgrep -x psql >/dev/null; do :; done; "
+        f"read -r pid rest <{STATE}/journal/busy/pid; kill -STOP $pid; echo $pid"
     )
     running.send_signal(signal.SIGKILL)
     running.communicate()
-    # What it started goes on.
     relation = "SELECT to_regclass('public.performance_summary')"
     ask = f'cd / && runuser -u postgres -- psql -XAtq -p {cluster.port} -c "{relation}"'
     wait_for(cluster.host, f'[ "$({ask})" = performance_summary ]')
