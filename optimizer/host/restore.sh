@@ -41,7 +41,7 @@ restore_from() {
         [ "$step=$fifth" = value=last ] && restore_object "$first" "$second" "$third" "$fourth"
     done <"$STATE/.reversed"
     rm -f "$STATE/.reversed"
-    [ -z "$FAILED" ]
+    [ -z "$FAILED$LATER" ]
 }
 
 is_foreign() {
@@ -98,7 +98,6 @@ restore_object() {
     # At boot no server runs yet.
     if [ "${MODE:-}" = boot ]; then
         LATER=yes
-        FAILED=yes
         return 0
     fi
     for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
@@ -372,7 +371,7 @@ restore_after_boot() {
     systemd-run --quiet --collect --no-block --unit="optimizer-restore-$(header "$JOURNAL" run)" \
         --property=After=multi-user.target --property=Type=oneshot \
         /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" 2>/dev/null ||
-        emit note 'an object in a database is not put back yet: run the restore again'
+        FAILED=yes
 }
 
 # Restore the journal and put it away. The answer: result restored | incomplete | gone.
@@ -386,10 +385,10 @@ restore_journal() {
         rm -rf "$JOURNAL"
         emit result restored
     else
-        record "$JOURNAL" restore-failed -
+        [ -z "$FAILED" ] || record "$JOURNAL" restore-failed -
         leave_busy
         [ -z "$LATER" ] || restore_after_boot
         emit result incomplete
-        return 1
+        [ -z "$FAILED" ]
     fi
 }
