@@ -5,11 +5,23 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+# What every program has that writes values, or puts them back.
+_CHANGE = (
+    "common",
+    "redis",
+    "psql",
+    "postgresql",
+    "postgresql_objects",
+    "journal",
+    "restore",
+)
+
 # Which files make up each program; the host needs nothing but a POSIX shell to run it.
 _PARTS = {
     "probe": (
         "common",
         "redis",
+        "psql",
         "postgresql",
         "postgresql_objects",
         "journal",
@@ -20,35 +32,11 @@ _PARTS = {
         "postgresql_probe",
         "probe",
     ),
-    "apply": ("common", "redis", "postgresql", "postgresql_objects", "journal", "restore", "apply"),
-    "confirm": (
-        "common",
-        "redis",
-        "postgresql",
-        "postgresql_objects",
-        "journal",
-        "restore",
-        "confirm",
-    ),
-    "cancel": (
-        "common",
-        "redis",
-        "postgresql",
-        "postgresql_objects",
-        "journal",
-        "restore",
-        "cancel",
-    ),
+    "apply": (*_CHANGE, "apply"),
+    "confirm": (*_CHANGE, "confirm"),
+    "cancel": (*_CHANGE, "cancel"),
     "take": ("common", "journal", "take"),
-    "restore": (
-        "common",
-        "redis",
-        "postgresql",
-        "postgresql_objects",
-        "journal",
-        "restore",
-        "restore_main",
-    ),
+    "restore": (*_CHANGE, "restore_main"),
 }
 
 

@@ -4,24 +4,6 @@
 # `setting` is 0 for keepalives, whatever the files say. It changes through files and a reload or
 # restart, and is never written here.
 
-for directory in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
-    [ ! -d "$directory" ] || PATH=$PATH:$directory
-done
-
-# Run a command as user $1.
-as_user() {
-    user=$1
-    shift
-    if [ "$(id -un)" = "$user" ]; then
-        "$@"
-    elif has runuser; then
-        runuser -u "$user" -- "$@"
-    else
-        # shellcheck disable=SC2016
-        su "$user" -s /bin/sh -c '"$0" "$@"' -- "$@"
-    fi
-}
-
 # Ask the cluster at address $1 the query $2; the answer, or what went wrong, is in SAID. Nobody's
 # function can stand in for one of the system's, as the account may do anything.
 postgresql_ask() {
