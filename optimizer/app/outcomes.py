@@ -48,6 +48,7 @@ _WORDS = {
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",
     "restart-timer": "the timer could not be restarted",
+    "start-timer": "the timer could not be started",
     "daemon-reload": "systemd could not reload its units",
     "keep": "the snapshot could not be kept",
 }

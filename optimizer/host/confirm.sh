@@ -81,6 +81,7 @@ make_count() {
         case $action in
         daemon-reload) ! runs_systemd || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
         restart-timer) ! runs_systemd || restart_timer "$argument" ;;
+        start-timer) ! runs_systemd || start_timer "$argument" ;;
         restart-unit) restart_unit "$argument" ;;
         check-logrotate) check_logrotate "$argument" || return 1 ;;
         check-postgresql) check_postgresql "$argument" || return 1 ;;

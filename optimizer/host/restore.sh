@@ -208,12 +208,14 @@ put_file() {
     flush "${1%/*}"
 }
 
-# Ours only writes values at boot and then counts as active: without its file it would still be
-# listed, as one that was not found, until the next boot.
+# Without its file a unit that is active, at work or failed would still be listed, as one that was
+# not found, until the next boot.
 end_unit() {
-    case $1 in /etc/systemd/system/*.service) ;; *) return 0 ;; esac
-    runs_systemd && systemctl --quiet is-active "${1##*/}" || return 0
+    case $1 in /etc/systemd/system/*.service | /etc/systemd/system/*.timer) ;; *) return 0 ;; esac
+    runs_systemd || return 0
+    case $(systemctl is-active "${1##*/}" 2>/dev/null) in inactive | unknown | '') return 0 ;; esac
     systemctl stop "${1##*/}" >/dev/null 2>&1 </dev/null
+    systemctl reset-failed "${1##*/}" >/dev/null 2>&1 </dev/null
 }
 
 # path before after
@@ -341,6 +343,7 @@ restore_action() {
     case $1 in
     daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
     restart-timer) restart_timer "$2" ;;
+    start-timer) start_timer "$2" || emit note "$2 could not be started again" ;;
     restart-unit)
         grep -q "^restarted$TAB$2\$" "$from/progress" 2>/dev/null || return 0
         case ${MODE:-} in
@@ -372,6 +375,17 @@ restore_after_boot() {
         --property=After=multi-user.target --property=Type=oneshot \
         /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" 2>/dev/null ||
         FAILED=yes
+}
+
+# A timer of ours, which end_unit has stopped where its file is gone; systemd reads the file first.
+# At boot the timer waits for us, and so we do not wait for it.
+start_timer() {
+    [ -e "/etc/systemd/system/$1" ] || return 0
+    wait=
+    [ "${MODE:-}" != boot ] || wait=--no-block
+    systemctl daemon-reload >/dev/null 2>&1 </dev/null
+    systemctl reset-failed "$1" >/dev/null 2>&1 </dev/null
+    systemctl restart $wait "$1" >/dev/null 2>&1 </dev/null
 }
 
 # Restore the journal and put it away. The answer: result restored | incomplete | gone.

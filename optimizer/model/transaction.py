@@ -124,6 +124,7 @@ class ActionStep(_Data):
     action: Literal[
         "daemon-reload",
         "restart-timer",
+        "start-timer",
         "restart-unit",
         "check-logrotate",
         "check-redis",
