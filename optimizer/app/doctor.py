@@ -7,6 +7,7 @@ from typing import Literal
 
 from optimizer import profiles
 from optimizer.app.health import HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS, health
+from optimizer.app.maintenance import MAINTENANCE, maintenance
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import SILENCE, Progress
 from optimizer.app.taken import snapshots_of
@@ -22,7 +23,7 @@ from optimizer.scoring.checks import CHECKS
 _STATE_NEEDED = 16 * 2**20
 
 
-_REQUEST = join((ProbeRequest(snapshots=True), HEALTH_OF_REDIS, HEALTH_OF_POSTGRESQL))
+_REQUEST = join((ProbeRequest(snapshots=True), HEALTH_OF_REDIS, HEALTH_OF_POSTGRESQL, MAINTENANCE))
 
 
 def doctor(fleet: Fleet, progress: Progress = SILENCE, profile: str = "") -> DoctorResult:
@@ -59,6 +60,7 @@ def _examine(
         _pending(seen),
         _snapshots(seen),
         *_authorities(seen),
+        *maintenance(seen),
         *map(_health, health(seen, thresholds)),
     )
     return HostDiagnosis(name=name, state="examined", checks=checks)

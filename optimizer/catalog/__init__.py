@@ -18,6 +18,7 @@ from optimizer.catalog import (
     network,
     postgresql,
     postgresql_objects,
+    postgresql_maintenance,
     receive,
     redis,
     refused,
@@ -42,6 +43,7 @@ AREAS = (
     redis.AREA,
     postgresql.AREA,
     postgresql_objects.AREA,
+    postgresql_maintenance.AREA,
     refused.AREA,
 )
 

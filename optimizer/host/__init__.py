@@ -37,6 +37,8 @@ _PARTS = {
     "cancel": (*_CHANGE, "cancel"),
     "take": ("common", "journal", "take"),
     "restore": (*_CHANGE, "restore_main"),
+    # Stays on the host, where a timer runs it.
+    "maintenance": ("processes", "psql", "postgresql_maintenance"),
 }
 
 

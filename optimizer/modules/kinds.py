@@ -9,6 +9,7 @@ from optimizer.resources.base import ResourceKind
 from optimizer.resources.boot_parameter import BootParameter
 from optimizer.resources.journald import Journald
 from optimizer.resources.logrotate import Logrotate
+from optimizer.resources.maintenance import Maintenance
 from optimizer.resources.postgresql import PostgresqlSetting
 from optimizer.resources.postgresql_object import PostgresqlObject
 from optimizer.resources.redis import RedisParameter
@@ -28,6 +29,7 @@ _ALL: tuple[ResourceKind, ...] = (
     RedisParameter(),
     PostgresqlSetting(),
     PostgresqlObject(),
+    Maintenance(),
 )
 
 KINDS: Mapping[str, ResourceKind] = MappingProxyType({kind.name: kind for kind in _ALL})

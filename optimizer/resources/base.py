@@ -116,6 +116,32 @@ def write_link(path: str, target: str, observation: Observation) -> Artifact:
     )  # fmt: skip
 
 
+def remove_file(path: str, observation: Observation) -> Artifact:
+    """Take a file of ours away, where it is."""
+    before = observation.files.get(path)
+    if before is None:
+        return Artifact(blobs={})
+    ref = FileRef(sha256=before.sha256, mode=before.mode, owner=before.owner)
+    diff = _diff(before.content.decode(errors="replace"), "", path)
+    return Artifact(
+        steps=(FileStep(path=path, before=ref, after=None),),
+        files=(FileChange(path=path, action="delete", diff=diff),),
+        blobs={before.sha256: before.content},
+    )
+
+
+def remove_link(path: str, observation: Observation) -> Artifact:
+    """Take a link of ours away, where it is."""
+    before = observation.links.get(path)
+    if before is None:
+        return Artifact(blobs={})
+    return Artifact(
+        steps=(LinkStep(path=path, before=before, after=None),),
+        files=(FileChange(path=path, action="delete", diff=f"link to {before}"),),
+        blobs={},
+    )
+
+
 def missing_directories(path: str, observation: Observation) -> tuple[DirectoryStep, ...]:
     """List the directories above `path` that do not exist yet, outermost first."""
     missing: list[DirectoryStep] = []

@@ -21,6 +21,7 @@ REDIS_SMALL = str(PROFILES / "redis-small.yaml")
 REDIS_FULL = str(PROFILES / "redis-full.yaml")
 POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
+MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.
 PATIENCE = 180.0
 # The least that --confirm-timeout takes, in seconds.

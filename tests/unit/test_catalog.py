@@ -28,7 +28,12 @@ MADE = [
     )
 ]
 # Resource kinds of servers, which say themselves what they cannot change, and their modules.
-SERVERS = {"redis": "redis", "postgresql": "postgresql", "postgresql-object": "postgresql"}
+SERVERS = {
+    "redis": "redis",
+    "postgresql": "postgresql",
+    "postgresql-object": "postgresql",
+    "maintenance": "postgresql",
+}
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
 
@@ -67,6 +72,8 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
         case "postgresql-object":
             assert re.fullmatch(r"(extension|view)/[a-z_]+", tunable.target)
             assert tunable.id == f"postgresql.{tunable.target.replace('/', '.')}"
+        case "maintenance":
+            assert tunable.id == f"postgresql.maintenance.{tunable.target}"
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from optimizer import catalog
 from optimizer.catalog import services
+from optimizer.catalog.calendar import Calendar
 from optimizer.catalog.postgresql_values import Libraries, Real, Rising, Size, Time, Words
 from optimizer.catalog.redis_values import (
     BufferLimit,
@@ -58,6 +59,10 @@ OF_REDIS: dict[type, tuple[str, ...]] = {
     OomScores: ("0 200 800", "-2000 0 2000", "5 5 5"),
     Mode: ("770", "0770", "0", "070", "7"),
 }
+OF_POSTGRESQL = {
+    Libraries: ("pg_stat_statements", "timescaledb, auto_explain", '"a" ,a,'),
+    Calendar: ("off", "weekly", "sun 3:00", "Mon..Wed,Fri *-*-7 4:05 UTC"),
+}
 # Each Text of the catalogue takes some of these.
 WORDS = (
     "0-7:2,9",
@@ -91,8 +96,8 @@ def samples(value: ValueType) -> st.SearchStrategy[str]:
             return LOG_SETS
         case Ranked() | SavePoints() | BytesOrPercent() | BufferLimit() | OomScores() | Mode():
             return st.sampled_from(OF_REDIS[type(value)])
-        case Libraries():
-            return st.sampled_from(("pg_stat_statements", "timescaledb, auto_explain", '"a" ,a,'))
+        case Libraries() | Calendar():
+            return st.sampled_from(OF_POSTGRESQL[type(value)])
         case Text(pattern=pattern):
             return st.sampled_from([word for word in WORDS if re.fullmatch(pattern, word)])
     return numbers(value)
