@@ -176,6 +176,8 @@ read_back() {
         fi
         [ "$write" = follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         [ "$REPLY" = "$after" ] && continue
+        # What came with a value that was clamped is as much ours as that one.
+        [ "$write" != follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         # A value that could only be held is not what the plan was made for.
         if [ "$write" = hold ]; then
             emit unheld "$tunable" "$path" "$after" "$REPLY"

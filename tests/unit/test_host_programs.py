@@ -288,6 +288,28 @@ def test_what_cannot_be_written_back_comes_with_its_partner(lab: Lab) -> None:
     assert lab.tree() == before
 
 
+def test_what_followed_a_clamped_value_is_ours_as_well(lab: Lab) -> None:
+    """Two files that stand in for vm.nr_hugepages and its mirror, with room for 90 pages."""
+    pool, mirror = lab.value("pool", "0"), lab.value("mirror", "0")
+    steps = [
+        setting(pool, "0", "985"),
+        ValueStep(tunable="m", path=str(mirror), before="0", after="985", write="follow"),
+    ]
+    clamps = f"""
+    write_value() {{
+        many=$2
+        [ "$many" -le 90 ] || many=90
+        echo "$many" >"{pool}"
+        echo "$many" >"{mirror}"
+    }}
+    """
+    before = lab.tree()
+    answers = lab.apply(lab.change(steps), edit=with_override("apply", clamps))
+    assert [problem.found for problem in problems_of(answers)] == ["90", "90"]
+    assert (verdict(answers), "foreign" in words(answers)) == ("restored", False)
+    assert lab.tree() == before
+
+
 def test_bytes_that_are_nowhere_are_refused_before_anything_is_written(dash: Lab) -> None:
     change = everything(dash)
     before = dash.tree()
