@@ -33,6 +33,9 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         # PostgreSQL 15 and 17, each with the cluster that Debian makes.
         "pg15": lambda: NspawnHost("pg15", packages=("postgresql",)),
         "pg17": lambda: NspawnHost("pg17", release="trixie", packages=("postgresql",)),
+        "together": lambda: NspawnHost(
+            "together", packages=("postgresql", "redis-server", "nodejs")
+        ),
     }
 )
 
