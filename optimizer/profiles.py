@@ -65,6 +65,10 @@ _SAMPLES_OF_SERVERS: Mapping[str, Mapping[str, int]] = {
         "wal": 16 * 2**30,
     },
 }
+# What the pool of huge pages has besides: pages that clusters need, and that other programs have.
+_SAMPLES_OF_TUNABLES: Mapping[str, Mapping[str, int]] = {
+    "system.sysctl.vm.nr_hugepages": {"database_pages": 8400, "other_pages": 100},
+}
 _SERVERS: Mapping[str, str] = {"redis": "Redis", "postgresql": "PostgreSQL"}
 _WORD = re.compile(r"[a-z]+")
 
@@ -352,7 +356,8 @@ def _words_for(tunable: Tunable) -> Mapping[str, tuple[str, ...]]:
 
 def _numbers_for(tunable: Tunable) -> Mapping[str, int]:
     """Return a sample of what expressions of this tunable may use."""
-    return {**_SAMPLE, **_SAMPLES_OF_SERVERS.get(tunable.module, {})}
+    of_server = _SAMPLES_OF_SERVERS.get(tunable.module, {})
+    return {**_SAMPLE, **of_server, **_SAMPLES_OF_TUNABLES.get(tunable.id, {})}
 
 
 def _refuse_of_other_servers(text: str, sample: Mapping[str, int]) -> None:

@@ -27,8 +27,9 @@ def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[Heal
         overcommit=_value(seen, _OVERCOMMIT),
         huge_pages=_value(seen, _HUGE_PAGES),
     )
+    pool = seen.facts.huge_pages
     servers = [redis_health(server, thresholds, surroundings) for server in seen.redis]
-    servers += [postgresql_health(cluster, thresholds) for cluster in seen.postgresql]
+    servers += [postgresql_health(cluster, thresholds, pool) for cluster in seen.postgresql]
     return (*system_health(seen.facts, thresholds), *(check for one in servers for check in one))
 
 

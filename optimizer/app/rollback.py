@@ -13,6 +13,7 @@ from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
+from optimizer.model.request import join
 from optimizer.model.transaction import (
     FileStep,
     LineStep,
@@ -25,7 +26,7 @@ from optimizer.model.transaction import (
 from optimizer.model.tunable import Permission
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.restoring import Foreign, Undo, chain, ordered, undo
-from optimizer.resources import postgresql_back, redis_back
+from optimizer.resources import huge_pages_back, postgresql_back, redis_back
 from optimizer.resources.back import Held
 from optimizer.resources.base import encode_blobs
 from optimizer.store import snapshots
@@ -40,7 +41,8 @@ def plan_rollback(
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    seen = probe_taken(fleet, redis_back.REQUEST, progress)
+    request = join((redis_back.REQUEST, huge_pages_back.REQUEST))
+    seen = probe_taken(fleet, request, progress)
     hosts = tuple(_host(name, seen[name], to, include_foreign, allow) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
     return Plan(kind="rollback", profile=reference, hosts=hosts).sealed()
@@ -63,14 +65,16 @@ def _host(
         way = undo(back, seen, include_foreign=include_foreign)
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
-        held = (*safe.held, *free.held)
+        housed = huge_pages_back.guarded(free.steps, seen, allow)
+        held = (*safe.held, *free.held, *housed.held)
         # What is held back can still be brought back, so the change is not undone yet.
         undoes = () if held else way.undoes
-        way = replace(way, steps=free.steps, undoes=undoes)
+        way = replace(way, steps=housed.steps, undoes=undoes)
         plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
-        return plan.model_copy(update={"changes": changes, "notes": (since, *plan.notes)})
+        notes = (since, *plan.notes, *huge_pages_back.staying(housed.steps, seen, allow))
+        return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
 
@@ -122,7 +126,7 @@ def _kernel_note(seen: Observation, way: Undo) -> list[str]:
 def _held_back(held: Held) -> Change:
     (change,) = _changes(held.step)
     more = {"allowed": False, "at_stake": held.at_stake, "advice": held.advice}
-    return change.model_copy(update=more)
+    return change.model_copy(update={**more, "effect": held.effect})
 
 
 def _changes(step: Step) -> list[Change]:

@@ -28,7 +28,7 @@ def _score(look: Look) -> HostScore:
     if isinstance(seen, Failure):
         return HostScore(name=name, state="unreachable", error=seen.error)
     try:
-        verdicts = examine(look.profile, seen, look.pins)
+        verdicts = examine(look.profile, seen, look.pins).verdicts
     except InvalidValue as error:
         return HostScore(name=name, state="unknown", error=str(error))
     points = conformance.now(verdicts)

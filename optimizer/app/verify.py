@@ -38,7 +38,7 @@ def _against_profile(look: Look) -> HostVerdict:
     if isinstance(seen, Failure):
         return HostVerdict(name=name, state="unreachable", error=seen.error)
     try:
-        verdicts = examine(look.profile, seen, look.pins)
+        verdicts = examine(look.profile, seen, look.pins).verdicts
     except InvalidValue as error:
         return HostVerdict(name=name, state="unknown", error=str(error))
     drift = tuple(_drift(one) for one in verdicts if one.status is Status.DRIFT)

@@ -11,6 +11,7 @@ from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
+from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
     ConfigLine,
     Disk,
@@ -148,6 +149,8 @@ def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
         memory_pressure=float(fact["memory_pressure"]) if "memory_pressure" in fact else None,
         failed_units=tuple(fact.get("failed_units", "").split()),
         state_free=int(fact["state_free"]) if fact.get("state_free") else None,
+        ram_outside=int(float(fact["mem_total"])) - _usable_ram(fact),
+        huge_pages=_huge_pages(fact.get("huge_pages", "")),
     )
 
 
@@ -169,3 +172,11 @@ def _usable_ram(fact: dict[str, str]) -> int:
     total = int(float(fact["mem_total"]))
     limit = fact.get("memory.max", "max")
     return total if limit == "max" else min(total, int(limit))
+
+
+def _huge_pages(text: str) -> HugePages:
+    """Read the numbers of the default pool, and take it out of the bytes of all pools."""
+    if not text:
+        return HugePages()
+    size, total, free, promised, surplus, everywhere = map(int, text.split())
+    return HugePages(size, total, free, promised, surplus, max(0, everywhere - total * size))

@@ -67,6 +67,9 @@ SELECT replace(json_build_object(
         SELECT json_build_object('failures', failed_count,
             'fails', last_failed_time > coalesce(last_archived_time, '-infinity'))
         FROM pg_stat_archiver) END,
+    'huge_pages', current_setting('huge_pages'),
+    'huge_pages_status', current_setting('huge_pages_status', true),
+    'shared_buffers', pg_size_bytes(current_setting('shared_buffers')),
     'counts_statements',
         current_setting('shared_preload_libraries') ~ '\mpg_stat_statements\M'
 )::text, E'\n', ' ')

@@ -82,11 +82,19 @@ def _health(said: Said, databases: Sequence[Said], unasked: Mapping[str, str]) -
         standby=_standby(said["standby"]),
         archive_fails=bool(archiver["fails"]) if archiver else None,
         archive_failures=int(archiver.get("failures") or 0),
+        huge_pages=said["huge_pages"],
+        on_huge_pages=_is_on(said["huge_pages_status"]),
+        shared_buffers=int(said["shared_buffers"]),
         counts_statements=bool(said["counts_statements"]),
         has_view=any(one["has_view"] for one in databases),
         statements=_statements(databases),
         found={kind: _found(kind, databases) for kind in _KINDS},
     )
+
+
+def _is_on(status: str | None) -> bool | None:
+    # Before 17 a server does not say; `unknown` is for other programs of it.
+    return {"on": True, "off": False}.get(status or "")
 
 
 def _printable(name: str) -> str:

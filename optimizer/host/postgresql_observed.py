@@ -65,6 +65,7 @@ def _cluster(
         is_patroni=facts.get("is_patroni") == "yes",
         libraries=frozenset(facts.get("libraries", "").split()),
         free_wal=int(facts["free_wal"]) if facts.get("free_wal") else None,
+        huge=int(facts["huge"]) if facts.get("huge") else None,
     )
     return described(made, json.loads(facts["json"])) if "json" in facts else made
 

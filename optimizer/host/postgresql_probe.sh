@@ -8,6 +8,12 @@ probe_postgresql() {
     probe_clusters_down
 }
 
+# Bytes of huge pages that process $1 has mapped; nothing where this account may not look.
+mapped_huge() {
+    awk '$1 == "Size:" { size = $2 } $1 == "VmFlags:" { seen = 1; if (/ ht( |$)/) whole += size }
+        END { if (seen) printf "%.0f", whole * 1024 }' "/proc/$1/smaps" 2>/dev/null
+}
+
 cluster_problem() {
     emit postgresql "$1" problem "$2"
 }
@@ -43,6 +49,7 @@ probe_cluster() {
     emit postgresql "$port" address "$address"
     emit postgresql "$port" json "$SAID"
     emit postgresql "$port" programs "$(readlink "/proc/$1/exe")"
+    emit postgresql "$port" huge "$(mapped_huge "$1")"
     probe_cluster_files "$port" "$1"
     probe_postgresql_health "$port" "$address"
     probe_postgresql_objects "$port" "$address"

@@ -19,7 +19,12 @@ probe_facts() {
     awk '/^processor/ { cpus++ } END { if (cpus) print "fact\tprocessors\t" cpus }' /proc/cpuinfo
     awk '/^Cpus_allowed_list/ { print "fact\tcpus_allowed\t" $2 }' /proc/self/status
     awk '/^MemTotal/ { printf "fact\tmem_total\t%.0f\n", $2 * 1024 }
-        /^MemAvailable/ { printf "fact\tmem_available\t%.0f\n", $2 * 1024 }' /proc/meminfo
+        /^MemAvailable/ { printf "fact\tmem_available\t%.0f\n", $2 * 1024 }
+        { sub(/:$/, "", $1); found[$1] = $2 }
+        END { if (found["Hugepagesize"])
+            printf "fact\thuge_pages\t%.0f %d %d %d %d %.0f\n", found["Hugepagesize"] * 1024,
+                found["HugePages_Total"], found["HugePages_Free"], found["HugePages_Rsvd"],
+                found["HugePages_Surp"], found["Hugetlb"] * 1024 }' /proc/meminfo
     awk '$1 == "some" { sub(/avg10=/, "", $2); print "fact\tmemory_pressure\t" $2 }' /proc/pressure/memory
     runs_systemd && emit fact failed_units "$(systemctl list-units --failed --plain --no-legend | awk '{ printf "%s ", $1 }')"
     # The directory may not be there yet; then what it will be made in counts.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
+
 if TYPE_CHECKING:
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
@@ -111,6 +113,7 @@ class Facts:
 
     memory_pressure: share of the last 10 s that some task waited for memory, percent.
     state_free: free bytes where the host keeps its journal.
+    ram_outside: bytes of RAM that the host has and its cgroup does not allow.
     """
 
     hostname: str
@@ -135,6 +138,8 @@ class Facts:
     memory_pressure: float | None = None
     failed_units: tuple[str, ...] = ()
     state_free: int | None = None
+    ram_outside: int = 0
+    huge_pages: HugePages = NO_HUGE_PAGES
 
     @property
     def is_root(self) -> bool:

@@ -88,6 +88,7 @@ class PgCluster:
     libraries: preloadable ones that are installed. free_wal: free bytes on the disk of the WAL.
     auto_lines: setting -> its line in postgresql.auto.conf, as it is written there.
     is_elsewhere: it runs in a container, and is only reported.
+    huge: bytes of huge pages that it has mapped; None where that cannot be seen.
     can_change: whether its files are on this host; not for one that only answers a DSN.
     health: only where it was asked for.
     databases: where objects in them were asked for; none of a standby.
@@ -114,6 +115,7 @@ class PgCluster:
     role_settings: Mapping[str, str] = field(default_factory=dict)
     libraries: frozenset[str] = frozenset()
     free_wal: int | None = None
+    huge: int | None = None
     auto_lines: Mapping[str, str] = field(default_factory=dict)
     is_elsewhere: bool = False
     can_change: bool = True

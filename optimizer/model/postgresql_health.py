@@ -89,6 +89,8 @@ class PgHealth:
     checksum_failures: damaged pages; None where pages have no checksums.
     replicas: of a primary. standby: None for a primary.
     archive_fails: whether the last attempt to archive failed; None where nothing is archived.
+    huge_pages: `off`, `try` or `on`. on_huge_pages: whether it has them; None before 17.
+    shared_buffers: bytes.
     counts_statements: pg_stat_statements is loaded. has_view: it was created in some database.
     found: `unused`, `duplicate`, `invalid` (indexes), `unindexed`, `dead` (tables).
     """
@@ -120,6 +122,9 @@ class PgHealth:
     standby: PgStandby | None = None
     archive_fails: bool | None = None
     archive_failures: int = 0
+    huge_pages: str = "off"
+    on_huge_pages: bool | None = None
+    shared_buffers: int = 0
     counts_statements: bool = False
     has_view: bool = False
     statements: tuple[PgStatement, ...] = ()

@@ -39,12 +39,12 @@ _WORKERS = 3
 _UNITS: Mapping[str, int] = {"kB": 2**10, "MB": 2**20}
 
 
-def budget_of(profile: Profile, observation: Observation) -> Budget | None:
+def budget_of(profile: Profile, observation: Observation, lost: int = 0) -> Budget | None:
     """Return the memory budget of a host; None where none of the services runs.
 
     Raises InvalidValue, with the sum, where something does not fit and the profile sizes any of
     it; None where it sizes nothing. A cluster that does not fit keeps its share whole where the
-    profile leaves the sizes of clusters alone.
+    profile leaves the sizes of clusters alone. lost: bytes of huge pages in nobody's part.
     """
     host = Host(
         ram=observation.facts.ram,
@@ -60,6 +60,7 @@ def budget_of(profile: Profile, observation: Observation) -> Budget | None:
             if not one.is_elsewhere and one.role != "sentinel"
         ),
         shares=profile.memory,
+        lost=lost,
     )
     if not host.running:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from optimizer import catalog
+from optimizer.catalog.declare import sysctl_id
 from optimizer.model.observation import Observation
 from optimizer.model.profile import Constraint, Profile, Setting
 from optimizer.model.reading import Reading
@@ -14,13 +15,31 @@ from optimizer.model.request import ProbeRequest, join
 from optimizer.model.tunable import Tunable
 from optimizer.modules.budget import budget_of, with_numbers
 from optimizer.modules.coupling import partner_targets
+from optimizer.modules.huge_pages import KEY, pool_as_left, words_of
 from optimizer.modules.kinds import KINDS
 from optimizer.modules.libraries import with_libraries
+from optimizer.planning.budget import Budget
 from optimizer.planning.comparing import Status, Verdict, compare
+from optimizer.planning.huge_pages import Pool
 from optimizer.resources import logrotate
+from optimizer.resources.postgresql import SIZING
 
 # The order in which values are written.
 _RANK = {name: position for position, name in enumerate(catalog.TUNABLES)}
+_POOL = sysctl_id(KEY)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A host held against a profile.
+
+    verdicts: on every tunable, in the order of writing. budget: None where there is none.
+    pool: the huge pages as the verdicts leave them.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    budget: Budget | None
+    pool: Pool
 
 
 def request_for(profile: Profile) -> ProbeRequest:
@@ -36,6 +55,8 @@ def request_for_tunable(tunable: Tunable) -> ProbeRequest:
 
 def _requests(setting: Setting) -> list[ProbeRequest]:
     requests = [request_for_tunable(setting.tunable)]
+    if setting.tunable.id == _POOL:
+        requests.append(ProbeRequest(postgresql=frozenset(SIZING)))
     if setting.tunable.kind == "logrotate":
         requests += [
             logrotate.wanted_request(setting.tunable, setting.tunable.value.canonical(one.value))
@@ -45,25 +66,47 @@ def _requests(setting: Setting) -> list[ProbeRequest]:
     return requests
 
 
-def examine(
-    profile: Profile, observation: Observation, pins: Mapping[str, str]
-) -> tuple[Verdict, ...]:
-    """Compare every tunable of a profile with the host, in the order of writing.
+def examine(profile: Profile, observation: Observation, pins: Mapping[str, str]) -> Examination:
+    """Compare every tunable of a profile with the host.
 
+    What huge pages take from the budget follows from the sizes of the clusters, and these from
+    the budget: it only gets smaller, by less from time to time, until it has what they take.
     pins: glob over ids -> why the operator wants it left alone.
     """
-    settings = sorted(profile.settings.values(), key=_rank)
-    budget = budget_of(profile, observation)
-    verdicts = (
-        _judge(setting, with_numbers(reading, budget), observation, pins)
-        for setting in settings
-        for reading in KINDS[setting.tunable.kind].read(setting.tunable, observation)
-    )
-    return with_libraries(tuple(verdicts), observation)
+    lost = 0
+    while True:
+        budget = budget_of(profile, observation, lost)
+        verdicts = _verdicts(profile, observation, pins, budget)
+        pool = pool_as_left(verdicts, observation)
+        if pool.lost <= lost:
+            return Examination(with_libraries(verdicts, observation), budget, pool)
+        lost = pool.lost
 
 
-def _rank(setting: Setting) -> int:
-    return _RANK.get(setting.tunable.id, len(_RANK))
+def _verdicts(
+    profile: Profile, observation: Observation, pins: Mapping[str, str], budget: Budget | None
+) -> tuple[Verdict, ...]:
+    """Judge the pool of huge pages last, as it follows from all else, and put it in its place."""
+    found: dict[str, list[Verdict]] = {}
+    for setting in sorted(profile.settings.values(), key=lambda one: one.tunable.id == _POOL):
+        readings = KINDS[setting.tunable.kind].read(setting.tunable, observation)
+        numbers: Mapping[str, int] = {}
+        if setting.tunable.id == _POOL:
+            numbers = words_of(pool_as_left(_in_order(found), observation))
+        found[setting.tunable.id] = [
+            _judge(setting, _with(numbers, with_numbers(one, budget)), observation, pins)
+            for one in readings
+        ]
+    return _in_order(found)
+
+
+def _with(numbers: Mapping[str, int], reading: Reading) -> Reading:
+    return replace(reading, numbers={**reading.numbers, **numbers}) if numbers else reading
+
+
+def _in_order(found: Mapping[str, Iterable[Verdict]]) -> tuple[Verdict, ...]:
+    names = sorted(found, key=lambda name: _RANK.get(name, len(_RANK)))
+    return tuple(verdict for name in names for verdict in found[name])
 
 
 def _judge(

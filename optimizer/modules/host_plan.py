@@ -13,9 +13,9 @@ from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
 from optimizer.model.transaction import Step, ValueStep, in_order, is_allowed
 from optimizer.model.tunable import Effect, Permission
-from optimizer.modules.budget import budget_of
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
+from optimizer.modules.huge_pages import refuse_too_few, waiting_notes
 from optimizer.modules.kinds import KINDS
 from optimizer.modules.notes import notes_for
 from optimizer.modules.overcommitment import refuse_overcommitment
@@ -38,11 +38,12 @@ def plan_host(
         one, other = pairs[0]
         return refused(name, f"the profile sets {one} and {other}, of which the kernel keeps one")
     try:
-        budget = budget_of(profile, observation)
-        verdicts = examine(profile, observation, pins)
-        refuse_overcommitment(verdicts, budget, observation)
+        found = examine(profile, observation, pins)
+        refuse_overcommitment(found.verdicts, found.budget, observation)
+        refuse_too_few(found.pool, found.verdicts)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
+    verdicts, budget = found.verdicts, found.budget
     artifact = _artifact(_needed(verdicts, allow), observation)
     steps = in_order(list(Coupler(catalog.find, observation).couple(_allowed(artifact, allow))))
     points = conformance.weights(verdicts)
@@ -60,7 +61,10 @@ def plan_host(
         not_applicable=_skipped(verdicts, Status.NOT_APPLICABLE),
         pinned=_skipped(verdicts, Status.PINNED),
         unknown=_skipped(verdicts, Status.UNKNOWN),
-        notes=notes_for(verdicts, observation),
+        notes=(
+            *notes_for(verdicts, observation),
+            *waiting_notes(found.pool, observation, steps),
+        ),
         steps=steps,
         blobs=encode_blobs(artifact.blobs),
         budget=budget.lines if budget else (),

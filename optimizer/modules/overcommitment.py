@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Observation
-from optimizer.model.postgresql import PgCluster
+from optimizer.modules.left import as_left, numbers
 from optimizer.planning.budget import Budget
-from optimizer.planning.comparing import Status, Verdict
+from optimizer.planning.comparing import Verdict
 from optimizer.planning.division import MIB
 from optimizer.planning.postgresql_sizes import Sizes
 
@@ -26,33 +26,19 @@ def refuse_overcommitment(
     """
     if budget is None:
         return
-    wanted: dict[tuple[str, str], dict[str, int]] = {
-        ("postgresql", cluster.name): _present(cluster) for cluster in observation.postgresql
-    }
-    for verdict in verdicts:
-        reading = verdict.reading
-        text = reading.live or "" if verdict.status is Status.PINNED else verdict.wanted
-        if text.isdecimal():
-            server = wanted.setdefault((reading.tunable.module, reading.instance), {})
-            server[reading.tunable.target] = int(text)
     sized = {
         (one.reading.tunable.module, one.reading.instance)
         for one in verdicts
         if one.wanted and one.reading.tunable.target in (*_SIZES, "max_connections", "maxmemory")
     }
-    for (module, name), values in wanted.items():
+    for (module, name), texts in as_left(verdicts, observation).items():
         if (module, name) not in sized:
             continue
+        values = numbers(texts)
         if module == "postgresql" and name in budget.sizes:
             _refuse_cluster(name, _sizes(budget.sizes[name], values), budget)
         elif module == "redis" and name in budget.slices["redis"]:
             _refuse_redis(name, values, budget.slices["redis"][name])
-
-
-def _present(cluster: PgCluster) -> dict[str, int]:
-    """Return the sizes that a cluster has now; a special value such as -1 is left out."""
-    found = {name: cluster.settings[name].in_force for name in _SIZES if name in cluster.settings}
-    return {name: int(text) for name, text in found.items() if text.isdecimal()}
 
 
 def _sizes(usual: Sizes, values: Mapping[str, int]) -> Sizes:

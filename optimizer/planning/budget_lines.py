@@ -22,6 +22,8 @@ def lines_of(host: Host, division: Division, sizes: Mapping[str, Sizes]) -> Iter
     yield _line("kernel", division.kernel, "a tenth, 512 MiB to 8 GiB")
     if division.cache:
         yield _line("page cache", division.cache, "a tenth, as PostgreSQL reads through it")
+    if division.lost:
+        yield _line("huge pages", division.lost, "reserved, and in no part of a PostgreSQL cluster")
     whole = sum(division.ratio.values())
     for cluster in host.clusters:
         label = f"PostgreSQL {cluster.name}"

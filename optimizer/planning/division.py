@@ -46,7 +46,7 @@ class Host:
 
     ram: bytes that can be used, limits of cgroups respected. services: what runs on it; those
     without a cluster, server or process in the lists keep their share whole.
-    shares: service -> share, where it is not the usual one.
+    shares: service -> share, where it is not the usual one. lost: bytes that nobody can have.
     """
 
     ram: int
@@ -55,6 +55,7 @@ class Host:
     redis: tuple[Server, ...] = ()
     node: tuple[Server, ...] = ()
     shares: Mapping[str, int] = field(default_factory=dict)
+    lost: int = 0
 
     @property
     def servers(self) -> Mapping[str, tuple[Server, ...]]:
@@ -72,14 +73,15 @@ class Host:
 class Division:
     """The memory of a host, divided.
 
-    cache: kept free for the page cache. clusters: name -> all that a cluster may take.
-    slices: `redis` or `node` -> name -> all that a server may take. unnamed: shares of services
-    of which no single server is known. ratio: shares of the services that had to share.
+    cache: kept free for the page cache. lost: as in Host. clusters: name -> all that a cluster
+    may take. slices: `redis` or `node` -> name -> all that a server may take. unnamed: shares of
+    services of which no single server is known. ratio: shares of the services that had to share.
     """
 
     ram: int
     kernel: int
     cache: int
+    lost: int
     clusters: Mapping[str, int]
     slices: Mapping[str, Mapping[str, int]]
     unnamed: Mapping[str, int]
@@ -89,12 +91,13 @@ class Division:
     def others(self) -> int:
         """What is set apart for all but PostgreSQL clusters and the page cache."""
         slices = sum(sum(one.values()) for one in self.slices.values())
-        return self.kernel + slices + sum(self.unnamed.values())
+        return self.kernel + self.lost + slices + sum(self.unnamed.values())
 
     def in_words(self) -> str:
         """Return the sum in words, for errors."""
         parts = [f"{self.kernel // MIB} MiB for the kernel"]
         parts += [f"{self.cache // MIB} MiB for the page cache"] if self.cache else []
+        parts += [f"{self.lost // MIB} MiB for huge pages of no cluster"] if self.lost else []
         for service, slices in {"postgresql": self.clusters, **self.slices}.items():
             named = NAMES[service]
             parts += [f"{size // MIB} MiB for {named} {name}" for name, size in slices.items()]
@@ -113,7 +116,7 @@ def divide_memory(host: Host) -> Division:
     cache = page_cache(ram, host.running)
     taken = sum(sum(one.values()) for one in limits.values())
     ratio = _ratio(host)
-    parts = divide(ram - kernel(ram) - cache - taken, ratio)
+    parts = divide(ram - kernel(ram) - cache - host.lost - taken, ratio)
     slices: dict[str, dict[str, int]] = {}
     for service, servers in host.servers.items():
         unlimited = len(servers) - len(limits[service])
@@ -125,6 +128,7 @@ def divide_memory(host: Host) -> Division:
         ram=ram,
         kernel=kernel(ram),
         cache=cache,
+        lost=host.lost,
         clusters={one.name: each for one in host.clusters},
         slices=slices,
         unnamed={service: size for service, size in parts.items() if not known[service]},

@@ -52,11 +52,8 @@ class Sizes:
 
     @property
     def shared(self) -> int:
-        """All of the shared memory.
-
-        2.5 % and 32 MiB stand beside the buffers, and a twentieth for each connection.
-        """
-        return 32 - (-(41 * self.buffers + 2 * self.demand.connections) // 40)
+        """All of the shared memory."""
+        return shared_memory(self.buffers, self.demand.connections)
 
     @property
     def private(self) -> int:
@@ -82,12 +79,20 @@ class Sizes:
     @property
     def huge_pages(self) -> int:
         """How many pages of 2 MiB hold the shared memory."""
-        return -(-self.shared // 2)
+        return self.shared // 2
 
     @property
     def is_enough(self) -> bool:
         """Whether work_mem is what a server needs at least."""
         return self.work >= LEAST_WORK
+
+
+def shared_memory(buffers: int, connections: int) -> int:
+    """Return the shared memory of a cluster, in whole huge pages of 2 MiB.
+
+    2.5 % and 32 MiB stand beside the buffers, and a twentieth for each connection.
+    """
+    return 32 + 2 * -(-(41 * buffers + 2 * connections) // 80)
 
 
 def fit(envelope: int, ram: int, demand: Demand) -> Sizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optimizer.model.transaction import Step, ValueStep
+from optimizer.model.tunable import Effect
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,13 @@ class Held:
     """A step that is not taken.
 
     at_stake: which data it could lose, that nobody allowed to be lost. advice: what stands
-    against it otherwise, which no option lets through.
+    against it otherwise, which no option lets through. effect: what has to go with it.
     """
 
     step: ValueStep
     at_stake: str = ""
     advice: str = ""
+    effect: Effect = Effect.LIVE
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,11 @@ _EFFECTS = {
     "backend": Effect.NEW_CONNECTIONS,
     "superuser-backend": Effect.NEW_CONNECTIONS,
 }
-_SIZING = (
+# What the memory of a cluster is worked out from.
+SIZING = (
     *("max_connections", "max_parallel_workers", "autovacuum_max_workers", "max_wal_size"),
     *("shared_buffers", "work_mem", "maintenance_work_mem", "autovacuum_work_mem"),
+    *("huge_pages", "huge_page_size", "shared_memory_size", "wal_buffers"),
 )
 # What a commit waits for, weakest first.
 _COMMITS = ("off", "local", "remote_write", "on", "remote_apply")
@@ -45,7 +47,7 @@ class PostgresqlSetting:
 
     def request(self, tunable: Tunable) -> ProbeRequest:
         """Read the setting, and what the memory of a cluster is worked out from."""
-        return ProbeRequest(postgresql=frozenset({tunable.target, *_SIZING}))
+        return ProbeRequest(postgresql=frozenset({tunable.target, *SIZING}))
 
     def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
         """Read the setting of every cluster on the host."""

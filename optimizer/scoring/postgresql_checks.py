@@ -39,6 +39,17 @@ POSTGRESQL = (
         good=50,
     ),
     Check(
+        "postgresql.huge-pages",
+        Bad.ABOVE,
+        Threshold(0),
+        "1 when it tries to get huge pages, would gain by them or leaves reserved ones empty, and "
+        "runs without",
+        "Reserve enough (system.sysctl.vm.nr_hugepages: {at_least: database_pages + other_pages}), "
+        "then restart the cluster.",
+        "runtime-config-resource: huge_pages, huge_pages_status; /proc/meminfo",
+        warning_when="large buffers or reserved pages do without",
+    ),
+    Check(
         "postgresql.idle-in-transaction",
         Bad.ABOVE,
         Threshold(300, 3600),

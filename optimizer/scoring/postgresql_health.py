@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 from optimizer.model.postgresql import PgCluster
 from optimizer.model.profile import Threshold
 from optimizer.model.result import HealthCheck
@@ -13,6 +14,7 @@ from optimizer.scoring import postgresql_replication as replication
 from optimizer.scoring.checks import CHECKS, threshold_of
 from optimizer.scoring.finding import Finding, duration
 from optimizer.scoring.health import DEFAULTS
+from optimizer.scoring.postgresql_huge_pages import huge_pages
 
 # Why a cluster that runs could not be asked; everything else means that it is down.
 _REFUSALS = (
@@ -57,11 +59,14 @@ _OF_HEALTH = (
 
 
 def postgresql_health(
-    cluster: PgCluster, thresholds: Mapping[str, Threshold] = DEFAULTS
+    cluster: PgCluster,
+    thresholds: Mapping[str, Threshold] = DEFAULTS,
+    pool: HugePages = NO_HUGE_PAGES,
 ) -> tuple[HealthCheck, ...]:
     """Check one cluster; names carry its port, as in `postgresql.cache-hit[5432]`.
 
-    What was not read, or does not apply to this cluster, is left out.
+    pool: the huge pages of its host. What was not read, or does not apply to this cluster, is
+    left out.
     """
     return tuple(
         CHECKS[one.check].judge(
@@ -71,15 +76,17 @@ def postgresql_health(
             one.advice,
             cluster.name,
         )
-        for one in _findings(cluster)
+        for one in _findings(cluster, pool)
     )
 
 
-def _findings(cluster: PgCluster) -> Iterator[Finding]:
+def _findings(cluster: PgCluster, pool: HugePages) -> Iterator[Finding]:
     yield _server(cluster)
     seen = cluster.health
     if cluster.problem or seen is None or seen.problem:
         return
+    if pages := huge_pages(cluster, pool):
+        yield pages
     yield from (one for find in _OF_HEALTH if (one := find(seen)) is not None)
 
 

@@ -37,6 +37,9 @@ HEALTHY = PgHealth(
     checkpoints_requested=40,
     replicas=(PgReplica("db-2", "streaming", 0.02, 4096),),
     archive_fails=False,
+    huge_pages="try",
+    on_huge_pages=True,
+    shared_buffers=8 * GIB,
     counts_statements=True,
     has_view=True,
     statements=(PgStatement("app", 4711, 90_000, 1.5, 135_000),),
@@ -62,6 +65,7 @@ SICK = replace(
     ),
     archive_fails=True,
     archive_failures=77,
+    on_huge_pages=False,
     counts_statements=False,
     statements=(PgStatement("app", -4711, 500, 2400.0, 1_200_000),),
     found={

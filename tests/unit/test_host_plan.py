@@ -296,7 +296,7 @@ def test_what_matches_costs_no_write() -> None:
     files = {sysctl.FILE: file_state(text)}
     parts = config_of("sysctl", {sysctl.FILE: text.decode()})
     seen = observation({f"{VM}swappiness": "1"}, files=files, **parts)
-    verdicts = examine(profile({SWAPPINESS: 1}), seen, {})
+    verdicts = examine(profile({SWAPPINESS: 1}), seen, {}).verdicts
     plan = plan_host("db-1", profile({SWAPPINESS: 1}), seen, {}, NOTHING)
     assert (plan.steps, plan.changes, plan.unchanged) == ((), (), 1)
     assert conformance.now(verdicts) == 100

@@ -67,6 +67,7 @@ def test_what_is_wrong_is_found_at_once() -> None:
         "server": "optimal",
         "unasked-databases": "warning",
         "connections-used": "critical",
+        "huge-pages": "warning",
         "idle-in-transaction": "critical",
         "oldest-transaction": "critical",
         "longest-statement": "warning",

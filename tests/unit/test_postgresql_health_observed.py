@@ -46,6 +46,9 @@ CLUSTER = {
     "replicas": None,
     "standby": None,
     "archiver": None,
+    "huge_pages": "try",
+    "huge_pages_status": None,
+    "shared_buffers": 134217728,
     "counts_statements": True,
 }
 DATABASE = {
