@@ -103,7 +103,7 @@ def values(seen: Observation) -> dict[str, tuple[str | None, str | None]]:
 
 
 def statuses(settings: Mapping[str, object], seen: Observation) -> set[Status]:
-    return {one.status for one in examine(profile(wanted(settings)), seen, {})}
+    return {one.status for one in examine(profile(wanted(settings)), seen, {}).verdicts}
 
 
 def test_where_nothing_is_set_up_timers_are_off() -> None:
