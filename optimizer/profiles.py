@@ -64,12 +64,17 @@ _SAMPLES_OF_SERVERS: Mapping[str, Mapping[str, int]] = {
         "connections": 100,
         "wal": 16 * 2**30,
     },
+    "pgbouncer": {"pool": 20, "needed": 4, "room": 60, "pools": 1, "share": 97, "files": 972},
+}
+_SERVERS: Mapping[str, str] = {
+    "redis": "Redis",
+    "postgresql": "PostgreSQL",
+    "pgbouncer": "PgBouncer",
 }
 # What the pool of huge pages has besides: pages that clusters need, and that other programs have.
 _SAMPLES_OF_TUNABLES: Mapping[str, Mapping[str, int]] = {
     "system.sysctl.vm.nr_hugepages": {"database_pages": 8400, "other_pages": 100},
 }
-_SERVERS: Mapping[str, str] = {"redis": "Redis", "postgresql": "PostgreSQL"}
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -337,7 +342,9 @@ def _as_mapping(tunable: Tunable, written: object) -> object:
 
 def _facts_for(tunable: Tunable) -> frozenset[str]:
     """Return the names that `when:` of this tunable may ask for."""
-    match tunable.module:
+    match _server(tunable):
+        case "pgbouncer":
+            return conditions.PGBOUNCER_FACTS
         case "redis":
             return conditions.REDIS_FACTS
         case "postgresql" if tunable.kind == "postgresql-object":
@@ -348,6 +355,11 @@ def _facts_for(tunable: Tunable) -> frozenset[str]:
     return conditions.DISK_FACTS if is_per_disk else conditions.HOST_FACTS
 
 
+def _server(tunable: Tunable) -> str:
+    """Return the server that a tunable belongs to: its module, but for the pools of a database."""
+    return tunable.kind if tunable.kind == "pgbouncer" else tunable.module
+
+
 def _words_for(tunable: Tunable) -> Mapping[str, tuple[str, ...]]:
     """Return what the facts of this tunable may be, where that can be listed."""
     is_postgresql = tunable.module == "postgresql"
@@ -356,7 +368,7 @@ def _words_for(tunable: Tunable) -> Mapping[str, tuple[str, ...]]:
 
 def _numbers_for(tunable: Tunable) -> Mapping[str, int]:
     """Return a sample of what expressions of this tunable may use."""
-    of_server = _SAMPLES_OF_SERVERS.get(tunable.module, {})
+    of_server = _SAMPLES_OF_SERVERS.get(_server(tunable), {})
     return {**_SAMPLE, **of_server, **_SAMPLES_OF_TUNABLES.get(tunable.id, {})}
 
 
@@ -370,7 +382,7 @@ def _refuse_of_other_servers(text: str, sample: Mapping[str, int]) -> None:
             raise InvalidValue(
                 what=f"the fact {word} is not known for this setting",
                 hint=f"Only settings of {' and '.join(owners)} have one: it is worked out from "
-                "the memory that the server may take in all.",
+                "what the server may take in all.",
             )
 
 

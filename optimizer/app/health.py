@@ -1,4 +1,4 @@
-"""The health of a host: of the system, and of each Redis server and PostgreSQL cluster asked."""
+"""The health of a host: of the system, and of each Redis, PostgreSQL and PgBouncer asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from optimizer.model.observation import Observation
 from optimizer.model.profile import Threshold
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HealthCheck
+from optimizer.resources.pgbouncer import SIZING
 from optimizer.scoring.health import system_health
+from optimizer.scoring.pgbouncer_health import pgbouncer_health
 from optimizer.scoring.postgresql_health import postgresql_health
 from optimizer.scoring.redis_health import Surroundings, redis_health
 
@@ -17,7 +19,7 @@ _HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 
 # What a probe has to read besides the facts, which it always does.
 HEALTH_OF_REDIS = ProbeRequest(values=frozenset({_OVERCOMMIT, _HUGE_PAGES}), redis_health=True)
-HEALTH_OF_POSTGRESQL = ProbeRequest(postgresql_health=True)
+HEALTH_OF_POSTGRESQL = ProbeRequest(postgresql_health=True, pgbouncer=SIZING)
 
 
 def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[HealthCheck, ...]:
@@ -30,6 +32,7 @@ def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[Heal
     pool = seen.facts.huge_pages
     servers = [redis_health(server, thresholds, surroundings) for server in seen.redis]
     servers += [postgresql_health(cluster, thresholds, pool) for cluster in seen.postgresql]
+    servers.append(pgbouncer_health(seen.pgbouncer, seen.postgresql, thresholds))
     return (*system_health(seen.facts, thresholds), *(check for one in servers for check in one))
 
 

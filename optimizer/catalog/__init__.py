@@ -16,6 +16,7 @@ from optimizer.catalog import (
     logs,
     memory,
     network,
+    pgbouncer,
     postgresql,
     postgresql_maintenance,
     postgresql_objects,
@@ -44,6 +45,7 @@ AREAS = (
     postgresql.AREA,
     postgresql_objects.AREA,
     postgresql_maintenance.AREA,
+    pgbouncer.AREA,
     refused.AREA,
 )
 
@@ -104,6 +106,7 @@ def nearest(name: str) -> str | None:
     return (
         services.nearest(name)
         or redis.nearest(name)
+        or pgbouncer.nearest(name)
         or postgresql.nearest(name)
         or _closest(word, usual, _ALMOST_EQUAL)
         or _without_prefix(word)
@@ -129,4 +132,5 @@ def _bare(name: str) -> str:
         .removeprefix("sysctl.")
         .removeprefix("redis.")
         .removeprefix("postgresql.")
+        .removeprefix("pgbouncer.")
     )

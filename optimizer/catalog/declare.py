@@ -14,6 +14,7 @@ from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text,
 
 KERNEL_DOCS = "https://docs.kernel.org"
 REDIS_DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/"
+PGBOUNCER_DOCS = "https://www.pgbouncer.org/config.html"
 POSTGRESQL_DOCS = "https://www.postgresql.org/docs/current"
 MANUAL = "https://man7.org/linux/man-pages"
 PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
@@ -110,6 +111,21 @@ def postgresql(
         value,
         why,
         postgresql_docs(name, page),
+        unit=unit_of(value),
+        **details,
+    )
+
+
+def pgbouncer(name: str, value: ValueType, why: str, **details: Unpack[Details]) -> Tunable:
+    """Declare a parameter of PgBouncer, as SHOW CONFIG names it."""
+    details = {"effect": Effect.RELOAD, **details}
+    return Tunable(
+        f"postgresql.pgbouncer.{name}",
+        "pgbouncer",
+        name,
+        value,
+        why,
+        f"{PGBOUNCER_DOCS}#{name}",
         unit=unit_of(value),
         **details,
     )

@@ -38,6 +38,7 @@ read_value() {
     case $1 in
     redis:*) redis_read "$1"; return ;;
     postgresql:*) if is_object "$1"; then postgresql_object_read "$1"; else postgresql_read "$1"; fi; return ;;
+    pgbouncer:*) pgbouncer_read "$1"; return ;;
     esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }

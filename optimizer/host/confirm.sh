@@ -86,6 +86,8 @@ make_count() {
         check-logrotate) check_logrotate "$argument" || return 1 ;;
         check-postgresql) check_postgresql "$argument" || return 1 ;;
         reload-postgresql) reload_postgresql "$argument" ;;
+        check-pgbouncer) check_pgbouncer "${argument%% *}" "${argument#* }" || return 1 ;;
+        reload-pgbouncer) reload_pgbouncer "$argument" ;;
         check-redis) check_redis "${argument%% *}" "${argument#* }" || return 1 ;;
         esac || { emit problem "$action" - "$argument" finished failed; return 1; }
     done <"$JOURNAL/manifest"

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
@@ -39,6 +40,7 @@ def observe(answers: Sequence[Answer], host: str) -> Observation:
 
 def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
     servers, databases = redis_instances(by_word), clusters(by_word)
+    pooled = poolers(by_word)
     return Observation(
         facts=_facts(by_word),
         values={
@@ -46,6 +48,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
             **{value.path: value for server in servers for value in parameters(server)},
             **{value.path: value for database in databases for value in settings_of(database)},
             **{value.path: value for database in databases for value in objects_of(database)},
+            **{value.path: value for pooler in pooled for value in parameters_of(pooler)},
         },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
@@ -65,6 +68,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,
+        pgbouncer=pooled,
         services=frozenset(fields[0] for fields in by_word["service"]),
     )
 

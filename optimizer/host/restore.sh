@@ -339,6 +339,10 @@ restore_action() {
         reload_postgresql "$2" || emit note "the cluster at $2 could not read its files again"
         return
     fi
+    if [ "$1" = reload-pgbouncer ]; then
+        reload_pgbouncer "$2" || emit note "the PgBouncer at $2 could not read its files again"
+        return
+    fi
     runs_systemd || return 0
     case $1 in
     daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;

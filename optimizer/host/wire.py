@@ -70,6 +70,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         POSTGRESQL_HEALTH=health_query() if request.postgresql_health else "",
         POSTGRESQL_DATABASE=database_query() if request.postgresql_health else "",
         POSTGRESQL_OBJECTS="yes" if request.postgresql_objects else "no",
+        PGBOUNCER=" ".join(sorted(request.pgbouncer)),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",

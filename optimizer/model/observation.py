@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 
 if TYPE_CHECKING:
+    from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
 
@@ -185,7 +186,7 @@ class Observation:
     pending: the change that waits for its confirmation, empty when there is none.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
-    postgresql: every PostgreSQL cluster, likewise.
+    postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
     services: what else of redis, postgresql and node runs on the host.
     """
 
@@ -209,4 +210,5 @@ class Observation:
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()
+    pgbouncer: tuple[PgBouncer, ...] = ()
     services: frozenset[str] = frozenset()

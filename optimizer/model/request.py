@@ -15,7 +15,7 @@ class ProbeRequest:
     modules: `name:KERNEL_CONFIG_OPTION`. units: systemd units. properties: of units.
     names: users and groups whose existence matters.
     redis: parameters of Redis servers; asking for any finds the servers of the host.
-    postgresql: settings of PostgreSQL clusters, likewise.
+    postgresql: settings of PostgreSQL clusters, pgbouncer: parameters of PgBouncers, likewise.
     redis_health, postgresql_health: also what health checks of them need.
     postgresql_objects: also extensions and views in each database.
     """
@@ -31,6 +31,7 @@ class ProbeRequest:
     postgresql: frozenset[str] = frozenset()
     postgresql_health: bool = False
     postgresql_objects: bool = False
+    pgbouncer: frozenset[str] = frozenset()
     snapshots: bool = False
 
 

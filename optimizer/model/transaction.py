@@ -29,8 +29,9 @@ class ModuleStep(_Data):
 class ValueStep(_Data):
     """One value in force, canonical text before and after.
 
-    path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`, or
-        `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`).
+    path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`,
+        `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`), or
+        `pgbouncer:ADDRESS/PARAMETER`.
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
         `follow` expects the kernel to change it together with another value; `hold` writes
         the same value again because another write resets it; `last` has the confirmation
@@ -130,6 +131,8 @@ class ActionStep(_Data):
         "check-redis",
         "check-postgresql",
         "reload-postgresql",
+        "check-pgbouncer",
+        "reload-pgbouncer",
     ]
     argument: str = ""
     needs: tuple[Permission, ...] = ()

@@ -81,7 +81,7 @@ def budget_of(profile: Profile, observation: Observation, lost: int = 0) -> Budg
 
 def with_numbers(reading: Reading, budget: Budget | None) -> Reading:
     """Return a reading with what its expressions may use of the budget."""
-    if budget is None:
+    if budget is None or reading.tunable.kind == "pgbouncer":
         return reading
     module, name = reading.tunable.module, reading.instance
     found = dict(budget.numbers_for(name)) if module == "postgresql" else {}

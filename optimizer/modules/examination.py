@@ -18,6 +18,7 @@ from optimizer.modules.coupling import partner_targets
 from optimizer.modules.huge_pages import KEY, pool_as_left, words_of
 from optimizer.modules.kinds import KINDS
 from optimizer.modules.libraries import with_libraries
+from optimizer.modules.pooling import Pooling
 from optimizer.planning.budget import Budget
 from optimizer.planning.comparing import Status, Verdict, compare
 from optimizer.planning.huge_pages import Pool
@@ -88,14 +89,15 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     """Judge the pool of huge pages last, as it follows from all else, and put it in its place."""
     found: dict[str, list[Verdict]] = {}
+    pooling = Pooling(profile, observation, budget)
     for setting in sorted(profile.settings.values(), key=lambda one: one.tunable.id == _POOL):
         readings = KINDS[setting.tunable.kind].read(setting.tunable, observation)
         numbers: Mapping[str, int] = {}
         if setting.tunable.id == _POOL:
             numbers = words_of(pool_as_left(_in_order(found), observation))
         found[setting.tunable.id] = [
-            _judge(setting, _with(numbers, with_numbers(one, budget)), observation, pins)
-            for one in readings
+            _judge(setting, _with(numbers, pooling.with_numbers(one)), observation, pins)
+            for one in (with_numbers(reading, budget) for reading in readings)
         ]
     return _in_order(found)
 

@@ -19,6 +19,7 @@ from optimizer.modules.huge_pages import refuse_too_few, waiting_notes
 from optimizer.modules.kinds import KINDS
 from optimizer.modules.notes import notes_for
 from optimizer.modules.overcommitment import refuse_overcommitment
+from optimizer.modules.pooling import Pooling
 from optimizer.planning.comparing import Status, Verdict, excluding_pairs
 from optimizer.resources.base import Artifact, encode_blobs
 from optimizer.resources.boot_parameter import spelled
@@ -41,6 +42,7 @@ def plan_host(
         found = examine(profile, observation, pins)
         refuse_overcommitment(found.verdicts, found.budget, observation)
         refuse_too_few(found.pool, found.verdicts)
+        Pooling(profile, observation, found.budget).refuse_crowds(found.verdicts)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
     verdicts, budget = found.verdicts, found.budget

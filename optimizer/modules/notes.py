@@ -21,6 +21,7 @@ _AUTHORITIES = {
 
 
 _SOMAXCONN = "/proc/sys/net/core/somaxconn"
+_BACKLOGS = ("redis.tcp-backlog", "postgresql.pgbouncer.listen_backlog")
 
 
 def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[str, ...]:
@@ -99,7 +100,7 @@ def _short_queues(verdicts: Sequence[Verdict], observation: Observation) -> Iter
     value = observation.values.get(_SOMAXCONN)
     limit = planned.get(_SOMAXCONN) or (value.text if value else "")
     for verdict in verdicts:
-        asked = verdict.wanted if verdict.reading.tunable.id == "redis.tcp-backlog" else ""
+        asked = verdict.wanted if verdict.reading.tunable.id in _BACKLOGS else ""
         if asked and limit.isdecimal() and int(asked) > int(limit):
             yield f"{verdict.reading.id} {asked} is cut to net.core.somaxconn, which is {limit}"
 

@@ -26,6 +26,7 @@ WORD_FACTS: Mapping[str, tuple[str, ...]] = {
     "os": (),
     "os_version": (),
     "persistence": ("aof", "none", "rdb"),
+    "pool_mode": ("session", "statement", "transaction"),
     "role": ("primary", "replica"),
     "storage": ("hdd", "mixed", "ssd", "unknown"),
     "version": (),
@@ -41,14 +42,16 @@ INSTANCE_FACTS: Mapping[str, str] = {
     "database": "extensions and views of PostgreSQL",
     "disk": "settings that exist once per disk",
     "persistence": "settings of Redis",
+    "pool_mode": "settings of PgBouncer",
     "role": "settings of Redis and PostgreSQL",
-    "version": "settings of PostgreSQL",
+    "version": "settings of PostgreSQL and PgBouncer",
 }
 HOST_FACTS = FACTS - INSTANCE_FACTS.keys()
 DISK_FACTS = HOST_FACTS | {"disk"}
 REDIS_FACTS = HOST_FACTS | {"persistence", "role"}
 POSTGRESQL_FACTS = HOST_FACTS | {"role", "version"}
 OBJECT_FACTS = POSTGRESQL_FACTS | {"database"}
+PGBOUNCER_FACTS = HOST_FACTS | {"pool_mode", "version"}
 
 _CONDITION = re.compile(r"(==|!=|>=|<=|=|>|<|) ?([^<>=!].*)")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
@@ -83,7 +86,7 @@ def check(
     """Raise InvalidValue for a condition that no host could be asked.
 
     names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, POSTGRESQL_FACTS,
-        OBJECT_FACTS.
+        OBJECT_FACTS, PGBOUNCER_FACTS.
     words: what each of them may be, WORD_FACTS or POSTGRESQL_WORDS.
     """
     _refuse_unknown(when, names)

@@ -17,6 +17,7 @@ import pytest
 from testbed.host import Host
 from tests.hosts.controller import Controller, new_controller
 from tests.hosts.lab import Lab, impossible_here
+from tests.hosts.pgbouncer_lab import PoolerHost
 from tests.hosts.postgresql_lab import Cluster, debian, differing
 from tests.hosts.redis_lab import Server
 from tests.hosts.scan import Differences
@@ -177,6 +178,34 @@ def pg17(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One version after the other."""
     with lent_cluster(lab, request.param, request) as one:
+        yield one
+
+
+@contextmanager
+def lent_pooler(lab: Lab, kind: str, request: pytest.FixtureRequest) -> Iterator[PoolerHost]:
+    """Lend out a host with a PgBouncer that has a database; all of it has to come back."""
+    pooler = PoolerHost(lab.host(kind))
+    pooler.make_ready()
+    lab.accept(kind)
+    before = pooler.look()
+
+    def cleared() -> Differences:
+        return {} if pooler.look() == before else {"pgbouncer": ("as it was", "changed")}
+
+    with guarded(lab, kind, request, cleared):
+        yield pooler
+
+
+@pytest.fixture
+def pool15(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PoolerHost]:
+    with lent_pooler(lab, "pool15", request) as pooler:
+        yield pooler
+
+
+@pytest.fixture(params=["pool15", "pool17"])
+def pooler(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PoolerHost]:
+    """One version after the other."""
+    with lent_pooler(lab, request.param, request) as one:
         yield one
 
 

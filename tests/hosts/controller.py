@@ -20,6 +20,7 @@ SMALL = str(PROFILES / "small.yaml")
 REDIS_SMALL = str(PROFILES / "redis-small.yaml")
 REDIS_FULL = str(PROFILES / "redis-full.yaml")
 POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
+PGBOUNCER_FULL = str(PROFILES / "pgbouncer-full.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
 MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.

@@ -19,6 +19,8 @@ STATE = "/var/lib/optimizer"
 _KEPT = (f"file {STATE}/snapshots/", f"file {STATE}/history")
 _KEPT_DIRECTORIES = (f"file {STATE}", f"file {STATE}/snapshots")
 
+_POOLED = ("pgbouncer", "postgresql")
+
 KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
     {
         "bookworm": lambda: NspawnHost("bookworm"),
@@ -36,6 +38,9 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         "together": lambda: NspawnHost(
             "together", packages=("postgresql", "redis-server", "nodejs")
         ),
+        # PgBouncer 1.18 and 1.24, each beside Debian's cluster.
+        "pool15": lambda: NspawnHost("pool15", packages=_POOLED),
+        "pool17": lambda: NspawnHost("pool17", release="trixie", packages=_POOLED),
     }
 )
 
@@ -57,6 +62,10 @@ class Lab:
             host.reboot()
             self._pristine[name] = scan(host)
         return self._hosts[name]
+
+    def accept(self, name: str) -> None:
+        """Take a host as it is now for what it was like before the first test."""
+        self._pristine[name] = scan(self._hosts[name])
 
     def why_not(self) -> str:
         """Boot a first host; say why that fails, empty when it works."""

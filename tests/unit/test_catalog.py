@@ -33,6 +33,7 @@ SERVERS = {
     "postgresql": "postgresql",
     "postgresql-object": "postgresql",
     "maintenance": "postgresql",
+    "pgbouncer": "postgresql",
 }
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
@@ -54,7 +55,8 @@ def test_each_declaration_is_complete(tunable: Tunable) -> None:
     assert re.fullmatch(
         r"https://(docs\.kernel\.org|man7\.org)/[\w./-]+\.html(#[\w-]+)?"
         r"|https://redis\.io/docs/latest/[\w./-]+/"
-        r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?",
+        r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?"
+        r"|https://www\.pgbouncer\.org/config\.html#[a-z_]+",
         tunable.docs,
     )
     assert 1 <= tunable.weight <= 10
@@ -74,6 +76,8 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
             assert tunable.id == f"postgresql.{tunable.target.replace('/', '.')}"
         case "maintenance":
             assert tunable.id == f"postgresql.maintenance.{tunable.target}"
+        case "pgbouncer":
+            assert tunable.id == f"postgresql.pgbouncer.{tunable.target}"
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2

@@ -17,6 +17,7 @@ from optimizer.planning.conditions import (
     INSTANCE_FACTS,
     NUMBER_FACTS,
     OBJECT_FACTS,
+    PGBOUNCER_FACTS,
     POSTGRESQL_FACTS,
     POSTGRESQL_WORDS,
     REDIS_FACTS,
@@ -60,7 +61,7 @@ def test_the_facts_a_profile_may_name_are_those_a_host_answers() -> None:
     answers = facts_of_a_host().conditions()
     assert answers.keys() == HOST_FACTS
     assert {name for name, value in answers.items() if isinstance(value, int)} == {*NUMBER_FACTS}
-    of_instances = {"database", "disk", "persistence", "role", "version"}
+    of_instances = {"database", "disk", "persistence", "pool_mode", "role", "version"}
     assert FACTS - HOST_FACTS == of_instances == INSTANCE_FACTS.keys()
 
 
@@ -69,6 +70,7 @@ def test_a_setting_may_ask_for_the_facts_of_its_own_instances_only() -> None:
     assert {"persistence", "role"} == REDIS_FACTS - HOST_FACTS
     assert {"role", "version"} == POSTGRESQL_FACTS - HOST_FACTS
     assert {"database"} == OBJECT_FACTS - POSTGRESQL_FACTS
+    assert {"pool_mode", "version"} == PGBOUNCER_FACTS - HOST_FACTS
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,8 @@ def test_no_profile_sizes_the_windows_of_tcp(name: str) -> None:
 @given(facts=HOSTS)
 def test_every_expression_is_in_range_on_every_host(name: str, facts: dict[str, int]) -> None:
     for setting in load(name).settings.values():
-        if not setting.tunable.value.is_numeric:
+        # Numbers of pools are tried on whole hosts, in test_pool_sizes.
+        if not setting.tunable.value.is_numeric or setting.tunable.kind == "pgbouncer":
             continue
         for wanted in setting.alternatives:
             least_cpus = int(wanted.when.get("cpus", "1").lstrip("> ="))
