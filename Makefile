@@ -24,7 +24,7 @@ demo: $(STAMP)
 test: unit hosts test-vm
 
 hosts: $(STAMP)
-	@$(BIN)/python -m pytest tests/hosts -q -m 'not vm'
+	@$(BIN)/python -m pytest tests/hosts -n 2 --dist loadfile -q -m 'not vm'
 
 test-vm: $(STAMP)
 	@$(BIN)/python -m pytest tests/hosts -q -m vm

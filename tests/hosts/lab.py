@@ -15,6 +15,10 @@ from tests.hosts.scan import Differences, Scan, difference, scan
 
 STATE = "/var/lib/optimizer"
 
+# Hosts that run at the same time; two sessions may run side by side, and each host takes several
+# of the inotify instances that a machine gives to one user (128).
+_MOST = 5
+
 # What a change is allowed to leave behind: the snapshots and the host's own history.
 _KEPT = (f"file {STATE}/snapshots/", f"file {STATE}/history")
 _KEPT_DIRECTORIES = (f"file {STATE}", f"file {STATE}/snapshots")
@@ -46,7 +50,7 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
 
 
 class Lab:
-    """Hosts by name, each with the scan it had when it was new."""
+    """Hosts by name, each with the scan it had when it was new; the last used come last."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
@@ -54,7 +58,10 @@ class Lab:
 
     def host(self, name: str) -> Host:
         """Return a host that runs. TestbedError: it cannot be booted."""
-        if name not in self._hosts:
+        if name in self._hosts:
+            self._hosts[name] = self._hosts.pop(name)
+        else:
+            self._make_room()
             host = KINDS[name]()
             host.start()
             self._hosts[name] = host
@@ -66,6 +73,11 @@ class Lab:
     def accept(self, name: str) -> None:
         """Take a host as it is now for what it was like before the first test."""
         self._pristine[name] = scan(self._hosts[name])
+
+    def _make_room(self) -> None:
+        """Stop the host that was not asked for the longest."""
+        if len(self._hosts) >= _MOST:
+            self.drop(next(iter(self._hosts)))
 
     def why_not(self) -> str:
         """Boot a first host; say why that fails, empty when it works."""
