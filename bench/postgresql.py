@@ -1,7 +1,7 @@
 """pgbench with three sets of settings in turn: `python -m bench.postgresql`.
 
 The distribution's defaults, our profile, and what pgtune gives for that machine, all with full
-durability, in an order drawn for each round. They are tried twice: on the disk as it is, where the
+durability, in an order drawn for each round; and what it costs to count statements as well. They are tried twice: on the disk as it is, where the
 processors decide, and on one that is limited like a usual cloud volume, where what is written
 decides. A difference counts when the whole interval of the ratios is on one side of one.
 """
@@ -26,8 +26,15 @@ from testbed.paths import cache
 
 PROFILE = "production"
 GOAL = 1.3
-SETTINGS = ("defaults", "profile", "pgtune")
+SETTINGS = ("defaults", "pgtune", "profile")
+COUNTING = "counting"
 TESTS: Mapping[str, str] = {"select-only": "-S", "TPC-B": ""}
+_NAMES: Mapping[str, str] = {
+    "defaults": "defaults",
+    "pgtune": "pgtune",
+    "profile": PROFILE,
+    COUNTING: f"{PROFILE} and pg_stat_statements",
+}
 _SEED = 11
 _WARM_UP = 3
 _CLUSTER = "/etc/postgresql/15/main"
@@ -40,9 +47,13 @@ Round = Mapping[str, Figures]
 
 @dataclass(frozen=True)
 class Place:
-    """Where pgbench runs; seconds: of each test, TPC-B so long that checkpoints are part of it."""
+    """Where pgbench runs, and with which settings.
+
+    seconds: of each test; where checkpoints are to be part of it, TPC-B takes longer.
+    """
 
     title: str
+    settings: Sequence[str]
     clients: int
     scale: int
     rounds: int
@@ -51,9 +62,15 @@ class Place:
 
 
 PLACES = (
-    Place("the disk as it is", 8, 30, 5, {"select-only": 8, "TPC-B": 15}, is_limited=False),
+    Place(
+        "the disk as it is",
+        (*SETTINGS, COUNTING),
+        *(8, 30, 5, {"select-only": 8, "TPC-B": 15}),
+        is_limited=False,
+    ),
     Place(
         f"a volume of {volume.IOPS} requests and {volume.BYTES // 2**20} MiB a second",
+        SETTINGS,
         *(32, 60, 5, {"select-only": 8, "TPC-B": 45}),
         is_limited=True,
     ),
@@ -88,7 +105,7 @@ def _measured(place: Place) -> list[Round]:
         bench.fill()
         rounds = []
         for number in range(place.rounds):
-            order = draw.sample(SETTINGS, len(SETTINGS))
+            order = draw.sample(place.settings, len(place.settings))
             rounds.append({settings: bench.figures(settings) for settings in order})
             print(f"bench: pgbench, round {number + 1} of {place.rounds}", file=sys.stderr)
         return rounds
@@ -121,15 +138,17 @@ class _Bench:
         return self._tps(TESTS[test], self._place.seconds[test])
 
     def _bring_about(self, settings: str) -> None:
-        if settings == "profile":
-            words = ("--only", "postgresql.*", "--allow", "restart", "--yes")
+        if settings in ("profile", COUNTING):
+            words = ["--only", "postgresql.*", "--allow", "restart", "--yes"]
+            if settings == COUNTING:
+                words += ["--set", "postgresql.shared_preload_libraries=pg_stat_statements"]
             self._controller.optimizer("apply", "--profile", PROFILE, *words)
         if settings == "pgtune":
             self._host.run(f"cat >{_CLUSTER}/conf.d/pgtune.conf", input=self._pgtune())
             self._restart()
 
     def _take_back(self, settings: str) -> None:
-        if settings == "profile":
+        if settings in ("profile", COUNTING):
             self._controller.optimizer("rollback", "--allow", "restart", "--yes")
         if settings == "pgtune":
             self._host.run(f"rm {_CLUSTER}/conf.d/pgtune.conf")
@@ -170,21 +189,19 @@ def report(place: Place, rounds: Sequence[Round]) -> list[str]:
         "",
     ]
     for test in TESTS:
-        middle = {one: median(each[one][test] for each in rounds) for one in SETTINGS}
-        lines.append(
-            f"{test:12} defaults {middle['defaults']:8.0f}  pgtune {middle['pgtune']:8.0f}  "
-            f"{PROFILE} {middle['profile']:8.0f}"
-        )
-        lines += [
-            f"  {PROFILE} / {other:9} {_ratio(rounds, test, other)[1]}"
-            for other in ("defaults", "pgtune")
-        ]
+        lines.append(test)
+        for settings in place.settings:
+            middle = median(each[settings][test] for each in rounds)
+            _, text = _ratio(rounds, test, settings, "defaults")
+            lines.append(f"  {_NAMES[settings]:32} {middle:8.0f}  {text} of the defaults")
     return [*lines, *_goals(place, rounds), ""]
 
 
-def _ratio(rounds: Sequence[Round], test: str, other: str) -> tuple[tuple[float, float], str]:
-    """Return the interval of the profile's ratio to other settings, and all of it as text."""
-    ratios = [one["profile"][test] / one[other][test] for one in rounds]
+def _ratio(
+    rounds: Sequence[Round], test: str, settings: str, other: str
+) -> tuple[tuple[float, float], str]:
+    """Return the interval of the ratio of settings to others, and all of it as text."""
+    ratios = [one[settings][test] / one[other][test] for one in rounds]
     low, high = interval(ratios)
     return (low, high), f"{median(ratios):.2f} ({low:.2f}–{high:.2f})"
 
@@ -194,8 +211,11 @@ def _goals(place: Place, rounds: Sequence[Round]) -> Iterator[str]:
         ratio = median(one["profile"]["TPC-B"] / one["defaults"]["TPC-B"] for one in rounds)
         yield f"{_sign(ratio >= GOAL)} TPC-B at least {GOAL} times the defaults: {ratio:.2f}"
     for test in TESTS:
-        (_, high), text = _ratio(rounds, test, "pgtune")
+        (_, high), text = _ratio(rounds, test, "profile", "pgtune")
         yield f"{_sign(high >= 1.0)} {test} not behind pgtune: {text}"
+    if COUNTING in place.settings:
+        for test in TESTS:
+            yield f"{test} with statements counted: {_ratio(rounds, test, COUNTING, 'profile')[1]}"
 
 
 def _sign(is_met: bool) -> str:

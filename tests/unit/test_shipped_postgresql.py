@@ -231,7 +231,7 @@ def test_parallel_queries_fit_the_cpus(name: str, cpus: int) -> None:
         ("production", "log_duration", {}, "off"),
         ("production", "log_min_duration_statement", {}, "1000"),
         ("production", "log_temp_files", {}, str(10 * MIB)),
-        ("production", "shared_preload_libraries", {}, "pg_stat_statements"),
+        ("trading-bot", "shared_preload_libraries", {}, "pg_stat_statements"),
         ("production", "idle_in_transaction_session_timeout", {}, "60000"),
         ("production", "commit_delay", {}, None),
         ("production", "wal_buffers", {}, None),
