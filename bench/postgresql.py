@@ -1,9 +1,10 @@
-"""pgbench with three sets of settings in turn: `python -m bench.postgresql`.
+"""pgbench with several sets of settings in turn: `python -m bench.postgresql`.
 
 The distribution's defaults, our profile, and what pgtune gives for that machine, all with full
-durability, in an order drawn for each round; and what it costs to count statements as well. They are tried twice: on the disk as it is, where the
-processors decide, and on one that is limited like a usual cloud volume, where what is written
-decides. A difference counts when the whole interval of the ratios is on one side of one.
+durability, in an order drawn for each round; and what it costs to count statements as well. They
+are tried twice: on the disk as it is, where the processors decide, and on one that is limited like
+a usual cloud volume, where what is written decides. A difference counts when the whole interval of
+the ratios is on one side of one.
 """
 
 from __future__ import annotations
