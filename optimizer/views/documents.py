@@ -46,7 +46,10 @@ class ThresholdInfo(_Data):
 
 
 class ProfileInfo(_Data):
-    """A profile with everything it extends merged in; a list leaves the settings out."""
+    """A profile with everything it extends merged in; a list leaves the settings out.
+
+    memory: shares of services in the memory of a host, where they are not the usual ones.
+    """
 
     name: str
     version: int
@@ -54,6 +57,7 @@ class ProfileInfo(_Data):
     extends: tuple[str, ...]
     digest: str
     settings: tuple[SettingInfo, ...] = ()
+    memory: dict[str, int] = {}
     health: dict[str, ThresholdInfo] = {}
 
 
@@ -107,6 +111,7 @@ def _profile(profile: Profile, is_whole: bool) -> ProfileInfo:
         extends=profile.extends,
         digest=profile.digest,
         settings=tuple(_setting(name, setting) for name, setting in settings),
+        memory=dict(sorted(profile.memory.items())) if is_whole else {},
         health={
             name: ThresholdInfo(warning=one.warning, critical=one.critical)
             for name, one in (sorted(profile.health.items()) if is_whole else ())

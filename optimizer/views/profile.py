@@ -34,6 +34,9 @@ def render(profile: Profile, look: Look) -> list[str]:
         rows += _rows(name.partition(".")[2] or name, setting, look)
     for module, rows in modules.items():
         lines += ["", f"  {module}", *table(rows, "<<", look, "    ")]
+    if profile.memory:
+        shares = [(name, str(share)) for name, share in sorted(profile.memory.items())]
+        lines += ["", "  memory, in shares", *table(shares, "<>", look, "    ")]
     if profile.health:
         levels = [(name, _levels(one)) for name, one in sorted(profile.health.items())]
         lines += ["", "  health", *table(levels, "<<", look, "    ")]

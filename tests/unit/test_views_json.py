@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json as stdlib_json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,10 @@ def test_a_list_of_profiles_leaves_the_settings_out() -> None:
     assert listed.settings == ()
     assert [one.tunable for one in whole.settings] == [SWAPPINESS.id]
     assert whole.settings[0].alternatives[0].when == {"storage": "ssd"}
+
+
+def test_the_shares_of_a_profile_are_told() -> None:
+    shared = replace(PROFILE, memory={"redis": 1, "postgresql": 6})
+    [listed] = profile_result([shared], is_whole=False).profiles
+    [whole] = profile_result([shared], is_whole=True).profiles
+    assert (listed.memory, whole.memory) == ({}, {"postgresql": 6, "redis": 1})

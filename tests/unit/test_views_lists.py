@@ -43,6 +43,7 @@ PROFILE = Profile(
         ),
         QUEUE.id: Setting(QUEUE, (Wanted(Constraint.UNTOUCHED),)),
     },
+    memory={"redis": 1, "postgresql": 6},
 )
 
 
