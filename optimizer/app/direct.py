@@ -18,7 +18,7 @@ def with_direct(
     """Ask the servers that inventory data names, where the host itself got no answer of them."""
     if request.redis or request.redis_health:
         seen = _with_servers(seen, target, request, fleet)
-    if request.postgresql and target.postgres_dsn:
+    if (request.postgresql or request.postgresql_health) and target.postgres_dsn:
         seen = _with_cluster(seen, target.postgres_dsn, request, fleet)
     return seen
 

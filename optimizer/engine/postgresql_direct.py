@@ -1,17 +1,33 @@
 """PostgreSQL clusters that this controller reaches by itself, asked through psycopg.
 
-The same query as the host gives its own psql, and the same typed answer. It is for reading: what
+The same queries as the host gives its own psql, and the same typed answer. It is for reading: what
 a cluster is changed through is the host, where its files and the way back are.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from optimizer.host.postgresql_health_observed import healths
+from optimizer.host.postgresql_health_query import (
+    SECONDS,
+    SESSION,
+    database_query,
+    databases_query,
+    health_query,
+)
 from optimizer.host.postgresql_observed import described
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.postgresql import PgCluster
+from optimizer.model.postgresql_health import PgHealth
 from optimizer.model.request import ProbeRequest
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _PATIENCE = 10
 
@@ -21,11 +37,57 @@ def read_cluster(dsn: str, request: ProbeRequest) -> PgCluster:
     import psycopg
 
     try:
-        with psycopg.connect(dsn, connect_timeout=_PATIENCE, autocommit=True) as connection:
+        with _connected(dsn) as connection:
             name = str(connection.info.port)
             said = connection.execute(postgresql_query(request.postgresql)).fetchone()
     except psycopg.Error as error:
-        # The connection string is not repeated, as it may hold a password.
-        problem = f"gives no answer over postgres_dsn: {str(error).splitlines()[0]}"
+        problem = f"gives no answer over postgres_dsn: {_reason(error)}"
         return PgCluster(name="postgres_dsn", problem=problem, can_change=False)
-    return described(PgCluster(name=name, can_change=False), json.loads(said[0] if said else "{}"))
+    cluster = described(
+        PgCluster(name=name, can_change=False), json.loads(said[0] if said else "{}")
+    )
+    return replace(cluster, health=_health(dsn)) if request.postgresql_health else cluster
+
+
+def _connected(dsn: str, database: str | None = None) -> Connection[Any]:
+    import psycopg
+
+    # Without a name the one that the connection string has counts.
+    return psycopg.connect(dsn, dbname=database, connect_timeout=_PATIENCE, autocommit=True)
+
+
+def _reason(error: Exception) -> str:
+    # The connection string is not repeated, as it may hold a password.
+    return (str(error).splitlines() or ["it gave no reason"])[0]
+
+
+def _health(dsn: str) -> PgHealth:
+    """Ask a cluster, and each of its databases, what psql on its host would be asked."""
+    import psycopg
+
+    by_word: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    try:
+        [[said]] = _asked(dsn, health_query())
+        by_word["postgresql-health"].append(("", said))
+        names = [name for (name,) in _asked(dsn, databases_query())]
+    except psycopg.Error as error:
+        by_word["postgresql-unasked"].append(("", "", _reason(error)))
+        names = []
+    until = time.monotonic() + SECONDS
+    for name in names:
+        try:
+            if time.monotonic() > until:
+                by_word["postgresql-unasked"].append(("", name, "there was no time left"))
+                continue
+            [[said]] = _asked(dsn, database_query(), name)
+            by_word["postgresql-database"].append(("", said))
+        except psycopg.Error as error:
+            by_word["postgresql-unasked"].append(("", name, _reason(error)))
+    return healths(by_word)[""]
+
+
+def _asked(dsn: str, query: str, database: str | None = None) -> list[tuple[Any, ...]]:
+    with _connected(dsn, database) as connection:
+        for name, text in SESSION.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, text))
+        return connection.execute(query).fetchall()

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from optimizer.host import program
-from optimizer.host.postgresql_health_query import database_query, health_query
+from optimizer.host.postgresql_health_query import (
+    SECONDS,
+    SESSION,
+    database_query,
+    databases_query,
+    health_query,
+)
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import OptimizerError
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
@@ -68,9 +74,12 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         POSTGRESQL=" ".join(sorted(request.postgresql)),
         POSTGRESQL_QUERY=postgresql_query(request.postgresql),
         POSTGRESQL_HEALTH=health_query() if request.postgresql_health else "",
+        POSTGRESQL_DATABASES=databases_query() if request.postgresql_health else "",
         POSTGRESQL_DATABASE=database_query() if request.postgresql_health else "",
         POSTGRESQL_OBJECTS="yes" if request.postgresql_objects else "no",
         PGBOUNCER=" ".join(sorted(request.pgbouncer)),
+        POSTGRESQL_SESSION=" ".join(f"-c {name}={text}" for name, text in SESSION.items()),
+        POSTGRESQL_SECONDS=str(SECONDS),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",
