@@ -17,7 +17,7 @@ from optimizer.model.plan import HostPlan, Plan
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import ApplyResult, HostOutcome, Problem, RollbackResult
 from optimizer.model.snapshot import Snapshot
-from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep, is_allowed
+from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep, only_allowed
 from optimizer.model.tunable import Permission
 from optimizer.resources.base import decode_blobs
 from optimizer.store import runs, snapshots
@@ -91,7 +91,7 @@ def _prepared(  # noqa: PLR0913 - a snapshot records all of these
         machine_id=host.machine_id,
         boot_id=host.boot_id,
         kernel=host.kernel,
-        steps=tuple(step for step in host.steps if is_allowed(step, allowed)),
+        steps=tuple(only_allowed(host.steps, allowed)),
         undoes=host.undoes,
         blobs=decode_blobs(host.blobs),
     )

@@ -90,10 +90,15 @@ def _deviations(host: GuardedHost, seen: Observation | Failure) -> list[Problem]
     is_applied = host.state == "applied"
     wrong = []
     for step in host.snapshot.steps:
-        if isinstance(step, ValueStep) and step.write != "hold":
+        if isinstance(step, ValueStep):
+            if step.write in ("hold", "pend"):
+                continue
             value = seen.values.get(step.path)
             found = value.text if value else None
             wanted = step.after if is_applied else step.before
+            # What the old files had waiting came with the restart back.
+            if not is_applied and step.waited and found == step.waited:
+                continue
         elif isinstance(step, FileStep):
             state = seen.files.get(step.path)
             found = state.sha256 if state else None

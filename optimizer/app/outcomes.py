@@ -47,6 +47,7 @@ _WORDS = {
     "redis": "the server would not start with the file",
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",
+    "restart-postgresql": "the cluster did not come back",
     "restart-timer": "the timer could not be restarted",
     "start-timer": "the timer could not be started",
     "daemon-reload": "systemd could not reload its units",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from optimizer import catalog
@@ -9,12 +10,15 @@ from optimizer.app.plan import unusable
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, Progress
 from optimizer.app.taken import probe_taken, refuse_damaged, snapshots_of
+from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
 from optimizer.model.request import join
+from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
+    ActionStep,
     FileStep,
     LineStep,
     LinkStep,
@@ -22,10 +26,12 @@ from optimizer.model.transaction import (
     MoveStep,
     Step,
     ValueStep,
+    only_allowed,
 )
-from optimizer.model.tunable import Permission
+from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.host_plan import refused, summary
-from optimizer.planning.restoring import Foreign, Undo, chain, ordered, undo
+from optimizer.planning.foreign import Foreign
+from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
 from optimizer.resources import huge_pages_back, postgresql_back, redis_back
 from optimizer.resources.back import Held
 from optimizer.resources.base import encode_blobs
@@ -60,7 +66,9 @@ def _host(
     try:
         taken = snapshots_of(seen)
         _refuse_lost(seen, to)
-        back = chain(taken, to, name)
+        waiting = unfinished(taken, seen)
+        begin = _begin(to, waiting, taken, allow)
+        back = chain(taken, begin, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         way = undo(back, seen, include_foreign=include_foreign)
         safe = redis_back.guarded(way.steps, seen, allow)
@@ -69,14 +77,35 @@ def _host(
         held = (*safe.held, *free.held, *housed.held)
         # What is held back can still be brought back, so the change is not undone yet.
         undoes = () if held else way.undoes
-        way = replace(way, steps=housed.steps, undoes=undoes)
+        way = _as_allowed(replace(way, steps=housed.steps, undoes=undoes), allow)
         plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
         notes = (since, *plan.notes, *huge_pages_back.staying(housed.steps, seen, allow))
+        if begin != waiting:
+            notes += waiting_notes(taken, seen)
         return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
+
+
+def _begin(
+    to: str, waiting: str, taken: Mapping[str, Snapshot], allow: frozenset[Permission]
+) -> str:
+    """Return where to go back to: an earlier way back is gone to its end first, where it may be."""
+    is_all = not any(one.kind == "apply" for _, one in in_effect(taken))
+    return waiting if to == "last" and waiting and (Permission.RESTART in allow or is_all) else to
+
+
+def _as_allowed(way: Undo, allow: frozenset[Permission]) -> Undo:
+    """Leave out what is not allowed; nothing is undone where that is all there was."""
+    steps = tuple(only_allowed(way.steps, allow))
+    is_work = any(
+        not isinstance(step, ActionStep)
+        and not (isinstance(step, ValueStep) and step.write in ("pend", "hold"))
+        for step in steps
+    )
+    return replace(way, steps=steps) if is_work else Undo(foreign=way.foreign, waiting=steps)
 
 
 def _refuse_lost(seen: Observation, to: str) -> None:
@@ -101,7 +130,7 @@ def _planned(name: str, seen: Observation, way: Undo, include_foreign: bool) -> 
         boot_id=seen.facts.boot_id,
         kernel=seen.facts.kernel,
         summary=summary(seen.facts),
-        changes=tuple(change for step in way.steps for change in _changes(step)),
+        changes=tuple(change for step in (*way.steps, *way.waiting) for change in _changes(step)),
         files=tuple(change for step in way.steps for change in _files(step)),
         foreign=() if include_foreign else tuple(_foreign(other) for other in way.foreign),
         notes=(
@@ -151,6 +180,8 @@ def _changes(step: Step) -> list[Change]:
             kind=tunable.kind if tunable else "sysctl",
             before=step.before,
             after=step.after,
+            effect=Effect.RESTART if step.takes_restart else Effect.LIVE,
+            allowed=step.write != "pend",
             unit=tunable.unit if tunable else "",
             docs=tunable.docs if tunable else "",
         )

@@ -7,6 +7,7 @@ from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.app.taken import probe_taken, snapshots_of
+from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
@@ -83,9 +84,10 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         return HostVerdict(name=name, state="unreachable", error=seen.error)
     taken = snapshots_of(seen)
     steps = expected(taken)
+    waits = waiting_notes(taken, seen)
     if not steps:
         note = "nothing is applied here; name a profile to compare with: --profile NAME"
-        return HostVerdict(name=name, state="match", notes=(note,))
+        return HostVerdict(name=name, state="match", notes=(note, *waits))
     drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
     notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
@@ -95,7 +97,7 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
         drift=drift,
-        notes=tuple(notes),
+        notes=(*notes, *waits),
     )
 
 
@@ -127,7 +129,9 @@ def _value_drift(step: ValueStep, seen: Observation) -> list[Drift]:
     own = sysctl.own_values(own_text(sysctl.FILE, seen))
     ours = {sysctl.path_of(key): text for key, text in own.items()}.get(step.path)
     is_beaten = ours is not None and boot != ours
-    if live == step.after and not is_beaten:
+    # Whoever restarts the server brings what waits; either is as we left it.
+    right = (step.before, step.after) if step.write == "pend" else (step.after,)
+    if live in right and not is_beaten:
         return []
     return [Drift(tunable=step.tunable, expected=step.after, live=live, boot=boot, source=source)]
 

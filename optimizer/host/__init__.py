@@ -13,6 +13,7 @@ _CHANGE = (
     "postgresql",
     "postgresql_objects",
     "pgbouncer",
+    "postgresql_unmark",
     "journal",
     "restore",
 )

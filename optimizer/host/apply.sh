@@ -144,7 +144,7 @@ load_modules() {
 # Nothing is read in between: before Linux 6.8 reading one switch of the watchdog, while the
 # common one is off, also turned it off.
 write_values() {
-    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
+    while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = set ] || continue
         emit intent "$path" >>"$JOURNAL/progress"
         PATIENCE=$patience
@@ -165,9 +165,9 @@ note_made() {
 
 # Values that a later write reset are written once more; then all are read back.
 read_back() {
-    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
+    while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] || continue
-        case $write in file | last) continue ;; esac
+        ! comes_later "$write" || continue
         read_value "$path" || :
         if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
             emit intent "$path" >>"$JOURNAL/progress"

@@ -69,6 +69,12 @@ write_value() {
     return 1
 }
 
+# Whether a value of write $1 changes with files, or after them, so not before the confirmation.
+comes_later() {
+    case $1 in file | pend | last) return 0 ;; esac
+    return 1
+}
+
 sha256_of() {
     REPLY=$(sha256sum <"$1" 2>/dev/null) || REPLY=
     REPLY=${REPLY%% *}

@@ -7,11 +7,12 @@ fail_back() {
     restore_journal
 }
 
-# $1: `now` leaves out what waits for files or is made last, `all` looks at every value.
+# $1: `now` leaves out what waits for files or is made last, `all` looks at every value. What waits
+# for somebody's restart is no matter of this change.
 held() {
-    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
-        [ "$step" = value ] && [ "$write" != hold ] || continue
-        case $1=$write in now=file | now=last) continue ;; esac
+    while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
+        [ "$step" = value ] || continue
+        case $1=$write in *=hold | *=pend | now=file | now=last) continue ;; esac
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
         emit problem held "$tunable" "$path" "$after" "$REPLY"
@@ -83,9 +84,11 @@ make_count() {
         restart-timer) ! runs_systemd || restart_timer "$argument" ;;
         start-timer) ! runs_systemd || start_timer "$argument" ;;
         restart-unit) restart_unit "$argument" ;;
+        restart-postgresql) check_postgresql "${argument#* }" && restart_unit "${argument%% *}" && await_postgresql "${argument#* }" ;;
+        restart-later) : ;;
         check-logrotate) check_logrotate "$argument" || return 1 ;;
         check-postgresql) check_postgresql "$argument" || return 1 ;;
-        reload-postgresql) reload_postgresql "$argument" ;;
+        reload-postgresql) reload_postgresql "$argument" && unmark_of_rollback "$argument" ;;
         check-pgbouncer) check_pgbouncer "${argument%% *}" "${argument#* }" || return 1 ;;
         reload-pgbouncer) reload_pgbouncer "$argument" ;;
         check-redis) check_redis "${argument%% *}" "${argument#* }" || return 1 ;;
@@ -96,7 +99,7 @@ make_count() {
 # Objects in a database outlast a reboot, as files do. They come last, so that a server that does
 # not come back from its restart has none of them to be rid of.
 make_objects() {
-    while IFS=$TAB read -r step tunable path before after write restore patience needs; do
+    while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = last ] || continue
         emit intent "$path" >>"$JOURNAL/progress"
         flush "$JOURNAL/progress"
@@ -107,6 +110,10 @@ make_objects() {
         emit problem write "$tunable" "$path" "$after" "$why"
         return 1
     done <"$JOURNAL/manifest"
+}
+
+unmark_of_rollback() {
+    [ "$(header "$JOURNAL" kind)" != rollback ] || unmark_postgresql "$1"
 }
 
 # A unit is back when it stays active for a while: one that ends at once is active first.

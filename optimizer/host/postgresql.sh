@@ -59,6 +59,21 @@ check_postgresql() {
     done
 }
 
+# Print the line of configuration $1 that reads conf.d, behind its number.
+reads_conf_d() {
+    grep -nE "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'(\./)?conf\.d/?'" "$1" | tail -n 1
+}
+
+# Wait until the cluster at $1 answers: after a start it may have to read its log first.
+await_postgresql() {
+    tries=60
+    until postgresql_ask "$1" 'SELECT 1'; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 1
+    done
+}
+
 # Have the cluster at $1 read its files again, and wait until it has.
 reload_postgresql() {
     postgresql_ask "$1" 'SELECT pg_conf_load_time()' || return 1

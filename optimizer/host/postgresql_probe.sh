@@ -22,6 +22,8 @@ cluster_problem() {
 probe_cluster() {
     data=$(readlink "/proc/$1/cwd")
     unit=$(unit_of_process "$1")
+    # One that a person began from a shell belongs to whatever that runs in, sshd for one.
+    case $(systemctl show -p MainPID -- "${unit:--}" 2>/dev/null) in "MainPID=$1") ;; *) unit= ;; esac
     if [ "$(id -u)" = 0 ] && [ ! -e "$data/postmaster.pid" ]; then
         cluster_problem "pid $1" 'runs in a container, which is not managed from here'
         emit postgresql "pid $1" elsewhere yes
@@ -60,7 +62,7 @@ probe_cluster_files() {
     postgresql_ask "$address" 'SHOW config_file' || return
     config=$SAID
     folder=${config%/*}
-    included=$(grep -nE "^[[:space:]]*include_dir[[:space:]]*=?[[:space:]]*'(\./)?conf\.d/?'" "$config" | tail -n 1)
+    included=$(reads_conf_d "$config")
     if [ -n "$included" ]; then
         drop_in=$folder/conf.d/zz-optimizer.conf
         emit postgresql "$1" included_at "${included%%:*}"

@@ -15,12 +15,7 @@ restore_from() {
         >"$STATE/.reversed"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
-        value)
-            case $fifth in
-            file | last) ;;
-            *) restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
-            esac
-            ;;
+        value) comes_later "$fifth" || restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
         file) restore_file "$first" "$second" "$third" ;;
         link) restore_link "$first" "$second" "$third" ;;
         line) restore_line "$first" "$second" "$third" "$fourth" "$fifth" "$sixth" "$seventh" ;;
@@ -41,7 +36,24 @@ restore_from() {
         [ "$step=$fifth" = value=last ] && restore_object "$first" "$second" "$third" "$fourth"
     done <"$STATE/.reversed"
     rm -f "$STATE/.reversed"
+    find_unrestored
     [ -z "$FAILED$LATER" ]
+}
+
+# What came with files of a change that is being undone has to be back once the old ones count
+# again. At boot no server runs yet, and each begins with them.
+find_unrestored() {
+    [ "${UNDO:-}" = yes ] && [ "${MODE:-}" != boot ] || return 0
+    while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
+        [ "$step=$write" = value=file ] || continue
+        read_value "$path" || :
+        # What the old files had waiting came with the restart back.
+        case $REPLY in "$before" | "$waited") ;; *)
+            FAILED=yes
+            emit failed "$tunable" "$path" "$before" "$REPLY"
+            ;;
+        esac
+    done <"$from/manifest"
 }
 
 is_foreign() {
@@ -145,9 +157,9 @@ restore_collateral() {
 settle() {
     for round in 1 2 3; do
         unsettled=
-        while IFS=$TAB read -r step tunable path before after write restore patience needs; do
+        while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
             [ "$step" = value ] || continue
-            case $write in file | last) continue ;; esac
+            ! comes_later "$write" || continue
             is_foreign "$path" && continue
             read_value "$path" || :
             [ "$REPLY" = "$before" ] && continue
@@ -336,7 +348,11 @@ restore_directory() {
 # action argument: files count again only after systemd and its timers read them.
 restore_action() {
     if [ "$1" = reload-postgresql ]; then
-        reload_postgresql "$2" || emit note "the cluster at $2 could not read its files again"
+        if reload_postgresql "$2"; then
+            [ "${UNDO:-}" != yes ] || unmark_postgresql "$2"
+        else
+            emit note "the cluster at $2 could not read its files again"
+        fi
         return
     fi
     if [ "$1" = reload-pgbouncer ]; then
@@ -348,22 +364,27 @@ restore_action() {
     daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
     restart-timer) restart_timer "$2" ;;
     start-timer) start_timer "$2" || emit note "$2 could not be started again" ;;
-    restart-unit)
-        grep -q "^restarted$TAB$2\$" "$from/progress" 2>/dev/null || return 0
-        case ${MODE:-} in
-        manual) emit note "$2 runs with the changed settings until it is restarted" ;;
-        boot) : ;; # it starts later, with the old settings
-        # It ran before the change, so it has to run again, also when the change made it fail.
-        *)
-            systemctl reset-failed "$2" >/dev/null 2>&1 </dev/null
-            systemctl restart "$2" >/dev/null 2>&1 </dev/null || {
-                FAILED=yes
-                emit failed - "$2" active failed
-            }
-            ;;
-        esac
-        ;;
+    restart-unit) restart_back "$2" ;;
+    restart-postgresql) restart_back "${2%% *}" && await_postgresql "${2#* }" ;;
     esac
+}
+
+# 1: unit $1 was not restarted for the change, or is not now.
+restart_back() {
+    grep -q "^restarted$TAB$1\$" "$from/progress" 2>/dev/null || return 1
+    case ${MODE:-} in
+    manual)
+        emit note "$1 runs with the changed settings until it is restarted"
+        return 1
+        ;;
+    boot) return 1 ;; # it starts later, with the old settings
+    esac
+    # It ran before the change, so it has to run again, also when the change made it fail.
+    systemctl reset-failed "$1" >/dev/null 2>&1 </dev/null
+    systemctl restart "$1" >/dev/null 2>&1 </dev/null || {
+        FAILED=yes
+        emit failed - "$1" active failed
+    }
 }
 
 # systemd refuses a unit that starts more than five times in ten seconds; a change soon followed

@@ -184,7 +184,8 @@ def _encode_step(step: Step) -> tuple[str, ...]:
         case ValueStep():
             texts = (step.tunable, step.path, step.before, step.after)
             patience, needs = str(step.patience), _encode_needs(step.needs)
-            return ("value", *texts, step.write, step.restore, patience, needs)
+            waited = (step.waited,) if step.waited else ()
+            return ("value", *texts, step.write, step.restore, patience, needs, *waited)
         case FileStep():
             return ("file", step.path, _encode_file(step.before), _encode_file(step.after))
         case LinkStep():
@@ -256,7 +257,7 @@ def _text(word: str) -> str:
 def _decode_value(words: list[str]) -> Step:
     tunable, path, before, after, write, restore, *more = words
     # Manifests of earlier versions end sooner.
-    patience, needs = (*more, *("0", "-")[len(more) :])
+    patience, needs, waited = (*more, *("0", "-", "")[len(more) :])
     return ValueStep(
         tunable=tunable,
         path=path,
@@ -266,6 +267,7 @@ def _decode_value(words: list[str]) -> Step:
         restore=restore,
         patience=int(patience),
         needs=_decode_needs(needs),
+        waited=waited,
     )
 
 

@@ -6,7 +6,7 @@ list applies, checks, restores and, kept as a manifest, can be undone much later
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,6 +33,8 @@ class ValueStep(_Data):
         `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`), or
         `pgbouncer:ADDRESS/PARAMETER`.
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
+        `pend` leaves it as it is until somebody restarts the server, and says what it will be
+        then by the files of this change;
         `follow` expects the kernel to change it together with another value; `hold` writes
         the same value again because another write resets it; `last` has the confirmation
         make an object in a database, when files count and servers were restarted.
@@ -40,6 +42,8 @@ class ValueStep(_Data):
         partner brings it back instead (vm.dirty_bytes = 0).
     patience: seconds that writing it may take, such as an append-only file being written.
     needs: what has to be allowed on the command line, all of it, or the step is left out.
+    waited: what the files had for the next restart when that was not the value in force; a
+        restart of the way back brings this, not `before`.
     """
 
     step: Literal["value"] = "value"
@@ -47,10 +51,21 @@ class ValueStep(_Data):
     path: str
     before: str
     after: str
-    write: Literal["set", "file", "follow", "hold", "last"] = "set"
+    write: Literal["set", "file", "pend", "follow", "hold", "last"] = "set"
     restore: Literal["set", "skip"] = "set"
     patience: int = 0
     needs: tuple[Permission, ...] = ()
+    waited: str = ""
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether nothing but files, and what makes them count, changes it."""
+        return self.write in ("file", "pend")
+
+    @property
+    def takes_restart(self) -> bool:
+        """Whether files change it at the next restart only."""
+        return self.write == "pend" or (self.write == "file" and Permission.RESTART in self.needs)
 
 
 class FileRef(_Data):
@@ -118,6 +133,8 @@ class MoveStep(_Data):
 class ActionStep(_Data):
     """Something that makes files count, or checks that they will.
 
+    restart-postgresql, restart-later: `UNIT ADDRESS` of a cluster; the latter does nothing, and
+        tells the way back what a restart that was not allowed would have restarted.
     needs: what has to be allowed on the command line, all of it.
     """
 
@@ -133,9 +150,17 @@ class ActionStep(_Data):
         "reload-postgresql",
         "check-pgbouncer",
         "reload-pgbouncer",
+        "restart-postgresql",
+        "restart-later",
     ]
     argument: str = ""
     needs: tuple[Permission, ...] = ()
+
+    @property
+    def restarts(self) -> str:
+        """The unit that it restarts; empty for anything else."""
+        is_restart = self.action in ("restart-unit", "restart-postgresql")
+        return self.argument.partition(" ")[0] if is_restart else ""
 
 
 Step = Annotated[
@@ -148,6 +173,17 @@ def is_allowed(step: Step, allow: Collection[Permission]) -> bool:
     """Whether a step is carried out, given what the command line allows."""
     needs = step.needs if isinstance(step, ValueStep | ActionStep) else ()
     return all(one in allow for one in needs)
+
+
+def only_allowed(steps: Iterable[Step], allow: Collection[Permission]) -> Iterator[Step]:
+    """Leave out what is not allowed, and note what the files of the change have waiting by then."""
+    for step in steps:
+        if is_allowed(step, allow):
+            yield step
+        elif isinstance(step, ValueStep) and step.write == "file":
+            yield step.model_copy(update={"write": "pend", "needs": ()})
+        elif isinstance(step, ActionStep) and step.action == "restart-postgresql":
+            yield step.model_copy(update={"action": "restart-later", "needs": ()})
 
 
 def in_order(steps: list[Step]) -> tuple[Step, ...]:
@@ -176,5 +212,6 @@ def _position(step: Step) -> tuple[int, int]:
             return (4, 1) if step.is_present else (2, 1000)
         case MoveStep():
             return (4, 2)
-        case ActionStep():
-            return (7, 0)
+        case ActionStep(action=action):
+            # All is checked before any of it counts.
+            return (7, 0) if action.startswith("check-") else (7, 1)

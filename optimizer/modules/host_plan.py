@@ -11,7 +11,7 @@ from optimizer.model.observation import Facts, Observation
 from optimizer.model.plan import Change, HostPlan, Skipped
 from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
-from optimizer.model.transaction import Step, ValueStep, in_order, is_allowed
+from optimizer.model.transaction import Step, ValueStep, in_order, only_allowed
 from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
@@ -109,7 +109,7 @@ def _artifact(differences: Sequence[Difference], observation: Observation) -> Ar
 
 
 def _allowed(artifact: Artifact, allow: frozenset[Permission]) -> list[Step]:
-    return [step for step in artifact.steps if is_allowed(step, allow)]
+    return list(only_allowed(artifact.steps, allow))
 
 
 def _changes(

@@ -127,7 +127,7 @@ def _is_touched(changed: Iterable[Reading], clusters: Iterable[str]) -> bool:
 def waiting_notes(pool: Pool, observation: Observation, steps: Sequence[Step]) -> Iterator[str]:
     """Say which pages stay empty until a cluster is restarted, which the plan does not do."""
     actions = [one for one in steps if isinstance(one, ActionStep)]
-    restarted = {one.argument for one in actions if one.action == "restart-unit"}
+    restarted = {one.restarts for one in actions if one.restarts}
     units = {one.name: one.unit for one in observation.postgresql}
     for one in pool.tenants if pool.is_enough else ():
         pages = pool.needed.get(one.name, 0)

@@ -21,25 +21,27 @@ from optimizer.model.transaction import (
     ValueStep,
     in_order,
 )
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """What somebody else changed after us: what we left, and what is there now."""
-
-    name: str
-    applied: str | None
-    found: str | None
-    original: str | None
+from optimizer.planning.foreign import Foreign
+from optimizer.planning.restarts import (
+    action_back,
+    only_restarts,
+    still_waits,
+    value_back_with_files,
+    with_due_restarts,
+)
 
 
 @dataclass(frozen=True)
 class Undo:
-    """The way back: steps, what is kept because it is somebody else's, what it takes back."""
+    """The way back: steps, what is kept because it is somebody else's, what it takes back.
+
+    waiting: what there would be to do, were a restart allowed.
+    """
 
     steps: tuple[Step, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     undoes: tuple[str, ...] = ()
+    waiting: tuple[Step, ...] = ()
 
 
 def ordered(snapshots: Mapping[str, Snapshot]) -> list[tuple[str, Snapshot]]:
@@ -66,7 +68,11 @@ def chain(snapshots: Mapping[str, Snapshot], to: str, host: str) -> list[tuple[s
     """
     in_time = ordered(snapshots)
     if to == "last":
-        applied = [name for name, one in in_effect(snapshots) if one.kind == "apply"]
+        applied = [
+            name
+            for name, one in in_effect(snapshots)
+            if one.kind == "apply" and not only_restarts(one)
+        ]
         if not applied:
             raise UnknownSnapshot(
                 host=host,
@@ -80,22 +86,45 @@ def chain(snapshots: Mapping[str, Snapshot], to: str, host: str) -> list[tuple[s
     return in_time[found[0] :]
 
 
+def unfinished(snapshots: Mapping[str, Snapshot], observation: Observation) -> str:
+    """Return where the way back begins that was gone without the restart it takes; else empty.
+
+    The files of the newest apply are back then, and what it left is still in force.
+    """
+    standing = in_effect(snapshots)
+    in_time = ordered(snapshots)
+    for name, snapshot in reversed(in_time):
+        if snapshot.kind != "apply":
+            continue
+        if (name, snapshot) in standing:
+            return ""
+        if any(still_waits(step, observation) for step in snapshot.steps):
+            # Several may have gone back at once.
+            together = {name}.union(*(one.undoes for _, one in standing if name in one.undoes))
+            return next(one for one, _ in in_time if one in together)
+    return ""
+
+
 @dataclass
 class _Span:
     """One resource over a chain of changes: what it was first, and what we left last.
 
     by_partner: texts of a value that came, or come back, with another value's write.
+    original: what the files brought before the chain, of a value that comes with files; else None.
     """
 
     first: Step
     last: Step
     by_partner: set[str] = field(default_factory=set)
+    original: str | None = None
 
     def add(self, step: Step) -> None:
         """Add a later step on the same resource."""
         self.last = step
         if not isinstance(step, ValueStep):
             return
+        if step.is_from_file and self.original is None:
+            self.original = step.waited or step.before
         # A value that stayed as it was did not come with anything; zero of a pair always does.
         if step.write == "follow" and (step.before != step.after or step.after == "0"):
             self.by_partner.add(step.after)
@@ -117,7 +146,7 @@ def undo(
     groups = _groups(changes)
     kept = set() if include_foreign else _with_partners(set(foreign), groups)
     steps = {key: step for key, (step, _) in backs.items() if step and key not in kept}
-    steps = _last_made_first(steps)
+    steps = with_due_restarts(_last_made_first(steps), changes)
     is_needed = any(not isinstance(step, ActionStep) for step in steps.values())
     held = _held(changes, set(steps), observation)
     return Undo(
@@ -187,7 +216,8 @@ def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) ->
 
 def _alone(step: ValueStep) -> ValueStep:
     """Nobody brings this value along, whatever it came with the last time; zero still cannot."""
-    write = step.write if step.after == "0" or step.write in ("file", "last") else "set"
+    stays = step.after == "0" or step.is_from_file or _is_last(step)
+    write = step.write if stays else "set"
     restore = step.restore if step.before == "0" else "set"
     return step.model_copy(update={"write": write, "restore": restore})
 
@@ -208,7 +238,9 @@ def _held(
     for _, snapshot in changes:
         is_booted = snapshot.boot_id != observation.facts.boot_id
         for step in snapshot.steps if snapshot.kind != "snapshot" else ():
-            if isinstance(step, ValueStep) and not _is_last(step) and _key(step) not in written:
+            if not isinstance(step, ValueStep) or step.is_from_file or _is_last(step):
+                continue
+            if _key(step) not in written:
                 touched.setdefault(step.path, (step, is_booted))
     held = []
     for path, (step, is_booted) in touched.items():
@@ -234,7 +266,9 @@ def _key(step: Step) -> str:
         case ModuleStep():
             return f"module {step.name}"
         case ActionStep():
-            return f"action {step.action} {step.argument}"
+            # Whether it was allowed or not, it is one restart.
+            action = step.action.replace("-later", "-postgresql")
+            return f"action {action} {step.argument}"
         case MoveStep():
             # Under whichever of its two names, it is one file.
             return f"move {min(step.path, step.to)} {max(step.path, step.to)}"
@@ -247,6 +281,8 @@ def _key(step: Step) -> str:
 
 def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign | None]:
     first, last = span.first, span.last
+    if isinstance(first, ValueStep) and isinstance(last, ValueStep) and first.is_from_file:
+        return value_back_with_files(last, span.original or "", observation)
     if isinstance(first, ValueStep) and isinstance(last, ValueStep):
         return _value_back(first, last, span.by_partner, observation)
     if isinstance(first, FileStep) and isinstance(last, FileStep):
@@ -266,8 +302,8 @@ def _back(span: _Span, observation: Observation) -> tuple[Step | None, Foreign |
     if isinstance(first, ModuleStep) and isinstance(last, ModuleStep):
         step_back = ModuleStep(name=first.name, is_loaded=not first.is_loaded)
         return (step_back if last.is_loaded == first.is_loaded else None), None
-    if isinstance(last, ActionStep) and not last.action.startswith("check-"):
-        return last, None
+    if isinstance(last, ActionStep):
+        return action_back(last), None
     return None, None
 
 
@@ -292,8 +328,8 @@ def _value_back(
 
 def _undone(first: ValueStep, last: ValueStep, found: str, by_partner: set[str]) -> ValueStep:
     # What could not be written back comes back with its partner, and the other way round.
-    is_alone = first.write in ("file", "last")
-    write = first.write if is_alone else "follow" if first.before in by_partner else "set"
+    with_partner = "follow" if first.before in by_partner else "set"
+    write = "last" if _is_last(first) else with_partner
     return ValueStep(
         tunable=first.tunable,
         path=first.path,

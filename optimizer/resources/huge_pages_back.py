@@ -69,9 +69,7 @@ def _of_pool(steps: Sequence[Step]) -> list[ValueStep]:
 def _restarted(steps: Sequence[Step], allow: Collection[Permission]) -> set[str]:
     """Return the units that the steps restart."""
     return {
-        step.argument
+        step.restarts
         for step in steps
-        if isinstance(step, ActionStep)
-        and step.action == "restart-unit"
-        and is_allowed(step, allow)
+        if isinstance(step, ActionStep) and step.restarts and is_allowed(step, allow)
     }

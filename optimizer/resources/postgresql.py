@@ -213,28 +213,56 @@ def _write(
     waits = [one for one in differences if one.live and one.reading.effect is Effect.RESTART]
     if waits and cluster.unit:
         restart = ActionStep(
-            action="restart-unit", argument=cluster.unit, needs=(Permission.RESTART,)
+            action="restart-postgresql",
+            argument=f"{cluster.unit} {cluster.address}",
+            needs=(Permission.RESTART,),
         )
         artifacts.append(Artifact((restart,), blobs={}))
     return Artifact.joined(artifacts)
 
 
 def _values(cluster: PgCluster, differences: Sequence[Difference]) -> tuple[Step, ...]:
-    """Have what a reload changes compared before, and read back after it."""
+    """Have what a reload or a restart changes compared before, and read back after it."""
     steps = []
     for one in differences:
-        tunable, setting = one.reading.tunable, cluster.settings[one.reading.tunable.target]
-        if one.live is not None and one.reading.effect is Effect.RELOAD:
-            steps.append(
-                ValueStep(
-                    tunable=one.reading.id,
-                    path=one.reading.path,
-                    before=setting.in_force,
-                    after=to_server(tunable, setting, one.live),
-                    write="file",
-                )
+        effect = one.reading.effect
+        if one.live is None or effect not in (Effect.RELOAD, Effect.RESTART):
+            continue
+        is_restart = effect is Effect.RESTART
+        # Without a unit nothing of ours restarts it. Of -1 a server makes a number at its start.
+        if is_restart and (not cluster.unit or one.live.startswith("-")):
+            continue
+        steps.append(
+            ValueStep(
+                tunable=one.reading.id,
+                path=one.reading.path,
+                before=cluster.settings[one.reading.tunable.target].in_force,
+                after=_after(cluster, one, one.live),
+                write="file",
+                needs=(Permission.RESTART,) if is_restart else (),
+                waited=_waiting(cluster, one) if is_restart else "",
             )
+        )
     return tuple(steps)
+
+
+def _waiting(cluster: PgCluster, difference: Difference) -> str:
+    """Return what the files had for the next restart; empty where it is what is in force."""
+    reading, winner = difference.reading, _winner(difference.reading.tunable.target, cluster)
+    if winner is None or reading.boot in (None, reading.live) or reading.boot.startswith("-"):
+        return ""
+    setting = cluster.settings[reading.tunable.target]
+    text = winner.setting or ""
+    return text if setting.kind == "string" else to_server(reading.tunable, setting, reading.boot)
+
+
+def _after(cluster: PgCluster, difference: Difference, live: str) -> str:
+    """Return what the server will say; a text that a file has by now is taken as it stands."""
+    tunable = difference.reading.tunable
+    setting, winner = cluster.settings[tunable.target], _winner(tunable.target, cluster)
+    if difference.boot is None and winner and winner.setting and setting.kind == "string":
+        return winner.setting
+    return to_server(tunable, setting, live)
 
 
 def _files(

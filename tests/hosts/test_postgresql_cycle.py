@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
+from tests.hosts.arranged import arranged
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_FULL
 from tests.hosts.postgresql_lab import Cluster, by_effect, differing
 
 FULL = ("--profile", POSTGRESQL_FULL)
 RESTART = ("--allow", "restart")
+# What is on the command line of a server beats every file.
+OVERRIDE = """[Service]
+ExecStart=
+ExecStart=-/usr/bin/pg_ctlcluster -o "-c max_connections=77" --skip-systemctl-redirect %i start
+"""
 
 
 def test_a_change_is_what_was_planned_and_goes_back_through_restarts(
@@ -49,10 +56,36 @@ def test_a_change_is_what_was_planned_and_goes_back_through_restarts(
     assert cluster.started() != started
     assert one.verify(*FULL).expect(0).host(name)["state"] == "match"
 
+    # Without the word the files go back, and what is in force stays until a restart, which is said.
+    started = cluster.started()
+    left = one.rollback().expect(0).host(name)
+    assert {change["tunable"] for change in left["pending"]} == pending
+    now = cluster.look()
+    assert now.files == before.files
+    assert {setting: now.text(setting) for setting in now.changed(before)} == wanted["restart"]
+    assert cluster.started() == started
+    waits = " ".join(one.verify().expect(0).host(name)["notes"])
+    assert all(tunable in waits for tunable in pending)
+    assert "rollback --allow restart" in waits
+    again = one.rollback().expect(0).host(name)
+    assert (again["state"], {held["tunable"] for held in again["held_back"]}) == (
+        "unchanged",
+        pending,
+    )
+    assert cluster.look() == now
+
+    done = one.rollback(*RESTART).expect(0).host(name)
+    assert (done["state"], done["pending"]) == ("applied", [])
+    assert {change["tunable"] for change in done["applied"]} == pending
+    assert differing(before, cluster.look()) == {}
+    assert "restart" not in one.verify().expect(0).said
+    one.rollback(*RESTART).expect(1)
+    started = cluster.started()
+    assert differing(before, cluster.look()) == {}
+
+    # What was finished can be taken back as well, and nothing is restarted for nothing.
     one.rollback("--to", outcome["snapshot"], *RESTART).expect(0)
-    assert differing(before, cluster.look()) == {}
-    cluster.restart()
-    assert differing(before, cluster.look()) == {}
+    assert cluster.started() == started
 
 
 def test_what_waits_for_a_restart_is_taken_back_without_one(
@@ -62,12 +95,64 @@ def test_what_waits_for_a_restart_is_taken_back_without_one(
     before, started = pg17.look(), pg17.started()
     one.apply(*FULL).expect(0)
     one.rollback().expect(0)
-    now = pg17.look()
-    assert (now.values, now.lines, now.files) == (before.values, before.lines, before.files)
+    assert differing(before, pg17.look()) == {}
     assert pg17.started() == started
-    # PostgreSQL keeps its mark on a setting that no file has any more, until it is restarted.
+
+
+def test_a_person_who_restarts_in_between_is_reckoned_with(
+    pg17: Cluster, controller: MakeController
+) -> None:
+    one = controller(pg17.host)
+    before = pg17.look()
+    one.apply(*FULL).expect(0)
+    pg17.restart()
+    assert one.verify().expect(0).host("pg17")["state"] == "match"
+    one.rollback().expect(0)
     pg17.restart()
     assert differing(before, pg17.look()) == {}
+    assert "restart" not in one.verify().expect(0).said
+    one.apply(*FULL).expect(0)
+    pg17.restart()
+    one.rollback(*RESTART).expect(0)
+    assert differing(before, pg17.look()) == {}
+
+
+def test_a_server_that_starts_with_something_else_is_put_back(
+    pg15: Cluster, controller: MakeController
+) -> None:
+    one = controller(pg15.host)
+    folder = f"/etc/systemd/system/{pg15.unit}.d"
+    beaten = f"mkdir {folder} && printf '%s' {shlex.quote(OVERRIDE)} >{folder}/test.conf"
+    with arranged(
+        pg15.host,
+        f"{beaten} && systemctl daemon-reload",
+        f"rm -r {folder} && systemctl daemon-reload",
+    ):
+        pg15.restart()
+        # A reload marks what a file has and the command line beats.
+        pg15.reload()
+        before = pg15.look()
+        outcome = one.apply(*FULL, *RESTART).expect(3).host("pg15")
+        assert outcome["state"] == "restored"
+        assert {problem["tunable"] for problem in outcome["problems"]} == {
+            pg15.id("max_connections")
+        }
+        assert differing(before, pg15.look()) == {}
+    pg15.restart()
+
+
+def test_a_server_that_does_not_start_comes_back_as_it_was(
+    pg15: Cluster, controller: MakeController
+) -> None:
+    one = controller(pg15.host)
+    before, started = pg15.look(), pg15.started()
+    words = ("--set", "postgresql.huge_pages=on", "--only", "postgresql.*")
+    # No file is wrong, so that only a start shows that there are no huge pages.
+    outcome = one.apply(*FULL, *words, *RESTART).expect(3).host("pg15")
+    assert outcome["state"] == "restored"
+    assert [problem["what"] for problem in outcome["problems"]] == ["the cluster did not come back"]
+    assert differing(before, pg15.look()) == {}
+    assert pg15.started() != started
 
 
 def _changed_files(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:

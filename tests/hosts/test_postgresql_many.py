@@ -29,10 +29,18 @@ def test_a_plain_data_directory_is_changed_beside_the_first_and_its_file_comes_b
         ours = f"{second.data}/postgresql.optimizer.conf"
         assert second.content(second.main) == f"{text}include_if_exists = '{ours}'\n"
         assert second.look().files.keys() - before.files.keys() == {ours}
-        one.rollback().expect(0)
+        # Nobody but who started it can start it again.
+        allowed = one.plan("--profile", POSTGRESQL_FULL, "--allow", "restart").expect(0)
+        for cluster, is_allowed in ((second, False), (pg15, True)):
+            changes = {change["tunable"]: change for change in allowed.host("pg15")["changes"]}
+            found = changes.get(cluster.id("max_connections"), {"allowed": False})
+            assert found["allowed"] is is_allowed
+        outcome = one.rollback().expect(0).host("pg15")
         now = second.look()
         assert (now.values, now.lines, now.files) == (before.values, before.lines, before.files)
-    pg15.restart()
+        # The first one reads conf.d, and forgets what it had marked; this one cannot.
+        assert now.pending == {"wal_buffers"}
+        assert "restart what a restart leaves as it is: wal_buffers" in " ".join(outcome["notes"])
     assert differing(first, pg15.look()) == {}
 
 

@@ -286,7 +286,9 @@ def back(
 
 def test_a_way_back_takes_no_pages_from_a_server_that_has_to_have_them() -> None:
     restart = ActionStep(
-        action="restart-unit", argument="postgresql@17-main.service", needs=(Permission.RESTART,)
+        action="restart-postgresql",
+        argument="postgresql@17-main.service postgres@/var/run/postgresql:5432",
+        needs=(Permission.RESTART,),
     )
     on = database(huge=72, choice="on")
     assert back(on, "0") == (1, 0)

@@ -133,11 +133,85 @@ def test_what_takes_a_restart_is_written_and_waits() -> None:
     made = plan(asked)
     assert not made.changes[0].allowed
     assert [step for step in made.steps if isinstance(step, FileStep)]
-    assert not [step for step in made.steps if isinstance(step, ValueStep)]
+    [value] = [step for step in made.steps if isinstance(step, ValueStep)]
+    assert (value.before, value.after) == (str(128 * MIB), str(256 * MIB))
+    assert (value.write, value.needs) == ("pend", ())
+    assert isinstance(made.steps[-1], ActionStep)
+    assert made.steps[-1].action == "restart-later"
     allowed = plan(asked, allow=RESTART)
     last = allowed.steps[-1]
     assert isinstance(last, ActionStep)
-    assert (last.action, last.argument) == ("restart-unit", "postgresql@15-main.service")
+    assert (last.action, last.argument) == (
+        "restart-postgresql",
+        f"postgresql@15-main.service {ADDRESS}",
+    )
+    assert [(step.write, step.needs) for step in allowed.steps if isinstance(step, ValueStep)] == [
+        ("file", (Permission.RESTART,))
+    ]
+
+
+def values_of(made: HostPlan) -> list[ValueStep]:
+    return [step for step in made.steps if isinstance(step, ValueStep)]
+
+
+def test_what_waits_already_is_read_back_after_the_restart_alone() -> None:
+    written = (*CLUSTER.files, PgFileSetting(OURS, 2, "shared_buffers", "256MB"))
+    made = plan(
+        {"postgresql.shared_buffers": "256 MiB"}, replace(CLUSTER, files=written), allow=RESTART
+    )
+    [value] = values_of(made)
+    assert (value.before, value.after, value.waited) == (
+        str(128 * MIB),
+        str(256 * MIB),
+        str(256 * MIB),
+    )
+    [restart] = [step for step in made.steps if isinstance(step, ActionStep)]
+    assert restart.action == "restart-postgresql"
+
+
+def test_what_waited_for_a_restart_is_what_a_restart_back_brings() -> None:
+    written = (*CLUSTER.files, PgFileSetting(OURS, 2, "max_connections", "50"))
+    cluster = replace(CLUSTER, files=written)
+    [value] = values_of(plan({"postgresql.max_connections": "60"}, cluster, allow=RESTART))
+    assert (value.before, value.after, value.waited) == ("100", "60", "50")
+
+
+def test_a_cluster_without_a_unit_is_not_restarted_and_nothing_is_read_back() -> None:
+    asked: dict[str, object] = {"postgresql.shared_buffers": "256 MiB"}
+    made = plan(asked, replace(CLUSTER, unit=""), allow=RESTART)
+    assert values_of(made) == []
+    assert [step.action for step in made.steps if isinstance(step, ActionStep)] == [
+        "check-postgresql",
+        "reload-postgresql",
+    ]
+
+
+def test_a_number_that_the_server_makes_at_its_start_is_not_read_back() -> None:
+    buffers = PgSetting("wal_buffers", "512", "8kB", "integer", "postmaster")
+    cluster = replace(
+        CLUSTER,
+        settings={**CLUSTER.settings, "wal_buffers": buffers},
+        files=(*CLUSTER.files, PgFileSetting(OURS, 2, "wal_buffers", "4MB")),
+    )
+    made = plan({"postgresql.wal_buffers": "-1"}, cluster, allow=RESTART)
+    assert values_of(made) == []
+    assert made.steps[-1].step == "action"
+    by_itself = replace(cluster, files=(PgFileSetting(CONF, 9, "wal_buffers", "-1"),))
+    [value] = values_of(plan({"postgresql.wal_buffers": "8 MiB"}, by_itself, allow=RESTART))
+    assert (value.before, value.after, value.waited) == (str(4 * MIB), str(8 * MIB), "")
+
+
+def test_libraries_are_read_back_as_the_file_has_them() -> None:
+    written = "auto_explain,pg_stat_statements"
+    libraries = PgSetting("shared_preload_libraries", "", "", "string", "postmaster")
+    cluster = replace(
+        CLUSTER,
+        settings={**CLUSTER.settings, "shared_preload_libraries": libraries},
+        files=(*CLUSTER.files, PgFileSetting(OURS, 2, "shared_preload_libraries", written)),
+    )
+    asked: dict[str, object] = {"postgresql.shared_preload_libraries": "pg_stat_statements"}
+    [value] = values_of(plan(asked, cluster, allow=RESTART))
+    assert (value.before, value.after, value.waited) == ("", written, written)
 
 
 def test_a_setting_of_alter_system_changes_in_its_own_line() -> None:

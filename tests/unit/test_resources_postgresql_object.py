@@ -108,7 +108,7 @@ def test_the_restart_that_loads_the_library_is_waited_for(one: PgCluster) -> Non
     assert len(objects(allowed)) == 3
     assert all(one.allowed for one in allowed.changes)
     assert [step.action for step in allowed.steps if isinstance(step, ActionStep)][-1] == (
-        "restart-unit"
+        "restart-postgresql"
     )
 
 

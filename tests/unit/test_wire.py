@@ -60,10 +60,11 @@ STEPS = st.one_of(
         path=PATHS,
         before=EMPTY_OR_LINES,
         after=EMPTY_OR_LINES,
-        write=st.sampled_from(["set", "file", "follow", "hold"]),
+        write=st.sampled_from(["set", "file", "pend", "follow", "hold"]),
         restore=st.sampled_from(["set", "skip"]),
         patience=st.integers(0, 600),
         needs=NEEDS,
+        waited=EMPTY_OR_LINES,
     ),
     st.builds(FileStep, path=PATHS, before=st.none() | REFS, after=st.none() | REFS),
     st.builds(LinkStep, path=PATHS, before=st.none() | PATHS, after=st.none() | PATHS),
@@ -71,7 +72,9 @@ STEPS = st.one_of(
     st.builds(ModuleStep, name=WORDS, is_loaded=st.booleans()),
     st.builds(
         ActionStep,
-        action=st.sampled_from(["daemon-reload", "restart-timer", "restart-unit"]),
+        action=st.sampled_from(
+            ["daemon-reload", "restart-unit", "restart-postgresql", "restart-later"]
+        ),
         argument=st.sampled_from(["", "redis-server.service"]),
         needs=NEEDS,
     ),
