@@ -81,9 +81,9 @@ def _host(
         plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
-        notes = (since, *plan.notes, *huge_pages_back.staying(housed.steps, seen, allow))
-        if begin != waiting:
-            notes += waiting_notes(taken, seen)
+        told = {change.tunable for change in changes}
+        staying = huge_pages_back.staying(housed.steps, seen, allow)
+        notes = (since, *plan.notes, *staying, *waiting_notes(taken, seen, told))
         return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from optimizer.model.observation import Observation
 from optimizer.model.snapshot import Snapshot
@@ -10,8 +10,13 @@ from optimizer.model.transaction import ValueStep
 from optimizer.planning.restoring import chain, undo, unfinished
 
 
-def waiting_notes(taken: Mapping[str, Snapshot], seen: Observation) -> tuple[str, ...]:
-    """Say which values of a change that was taken back wait for a restart; none where none do."""
+def waiting_notes(
+    taken: Mapping[str, Snapshot], seen: Observation, told: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Say which values of a change that was taken back wait for a restart; none where none do.
+
+    told: tunables that are dealt with elsewhere.
+    """
     begin = unfinished(taken, seen)
     if not begin:
         return ()
@@ -20,5 +25,5 @@ def waiting_notes(taken: Mapping[str, Snapshot], seen: Observation) -> tuple[str
         f"{step.tunable} is {step.before} until the server is restarted, "
         f"and {step.after} then: optimizer rollback --allow restart"
         for step in way.steps
-        if isinstance(step, ValueStep) and step.takes_restart
+        if isinstance(step, ValueStep) and step.takes_restart and step.tunable not in told
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from optimizer.app.waiting import waiting_notes
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
     ActionStep,
@@ -145,6 +146,20 @@ def test_without_a_restart_what_is_in_force_waits_and_can_be_finished(
     # The one that put the files back can be undone all the same.
     server.roll_back(ALLOWED, to=list(server.taken)[-2])
     assert (server.has_file, server.in_force) == (True, "60")
+
+
+def test_what_waits_is_said_with_the_word_that_finishes_it() -> None:
+    server = Server()
+    server.apply(ALLOWED)
+    assert waiting_notes(server.taken, server.seen()) == ()
+    server.roll_back(NOTHING)
+    assert waiting_notes(server.taken, server.seen()) == (
+        f"{VALUE.tunable} is 60 until the server is restarted, and 100 then: "
+        "optimizer rollback --allow restart",
+    )
+    assert waiting_notes(server.taken, server.seen(), {VALUE.tunable}) == ()
+    server.restart()
+    assert waiting_notes(server.taken, server.seen()) == ()
 
 
 def test_when_somebody_restarts_nothing_is_left_to_do() -> None:
