@@ -56,4 +56,20 @@ def program(name: str) -> str:
 
 
 def _read(part: str) -> str:
-    return files(__package__).joinpath(f"{part}.sh").read_text(encoding="utf-8")
+    return _text(f"{part}.sh")
+
+
+@cache
+def node_probe() -> str:
+    """Return the file that a Node service loads to be watched: CommonJS, for every version."""
+    return _text("node_probe.cjs")
+
+
+@cache
+def node_client() -> str:
+    """Return the program by which a Node binary asks such probes."""
+    return _text("node_client.cjs")
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
