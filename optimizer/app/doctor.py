@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from optimizer import profiles
-from optimizer.app.health import HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS, health
+from optimizer.app.health import HEALTH_OF_NODE, HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS, health
 from optimizer.app.maintenance import MAINTENANCE, maintenance
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import SILENCE, Progress
@@ -23,7 +23,15 @@ from optimizer.scoring.checks import CHECKS
 _STATE_NEEDED = 16 * 2**20
 
 
-_REQUEST = join((ProbeRequest(snapshots=True), HEALTH_OF_REDIS, HEALTH_OF_POSTGRESQL, MAINTENANCE))
+_REQUEST = join(
+    (
+        ProbeRequest(snapshots=True),
+        HEALTH_OF_REDIS,
+        HEALTH_OF_POSTGRESQL,
+        HEALTH_OF_NODE,
+        MAINTENANCE,
+    )
+)
 
 
 def doctor(fleet: Fleet, progress: Progress = SILENCE, profile: str = "") -> DoctorResult:

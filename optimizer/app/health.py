@@ -1,4 +1,4 @@
-"""The health of a host: of the system, and of each Redis, PostgreSQL and PgBouncer asked."""
+"""The health of a host: of the system, and of each server, cluster and service asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HealthCheck
 from optimizer.resources.pgbouncer import SIZING
 from optimizer.scoring.health import system_health
+from optimizer.scoring.node_health import node_health
 from optimizer.scoring.pgbouncer_health import pgbouncer_health
 from optimizer.scoring.postgresql_health import postgresql_health
 from optimizer.scoring.redis_health import Surroundings, redis_health
@@ -20,6 +21,7 @@ _HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 # What a probe has to read besides the facts, which it always does.
 HEALTH_OF_REDIS = ProbeRequest(values=frozenset({_OVERCOMMIT, _HUGE_PAGES}), redis_health=True)
 HEALTH_OF_POSTGRESQL = ProbeRequest(postgresql_health=True, pgbouncer=SIZING)
+HEALTH_OF_NODE = ProbeRequest(node_health=True)
 
 
 def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[HealthCheck, ...]:
@@ -33,6 +35,7 @@ def health(seen: Observation, thresholds: Mapping[str, Threshold]) -> tuple[Heal
     servers = [redis_health(server, thresholds, surroundings) for server in seen.redis]
     servers += [postgresql_health(cluster, thresholds, pool) for cluster in seen.postgresql]
     servers.append(pgbouncer_health(seen.pgbouncer, seen.postgresql, thresholds))
+    servers += [node_health(service, thresholds, seen.facts.uptime) for service in seen.node_health]
     return (*system_health(seen.facts, thresholds), *(check for one in servers for check in one))
 
 

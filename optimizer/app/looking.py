@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optimizer.app.choosing import profile_of_each
-from optimizer.app.health import HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS
+from optimizer.app.health import HEALTH_OF_NODE, HEALTH_OF_POSTGRESQL, HEALTH_OF_REDIS
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import ProfileRequest, Progress
 from optimizer.model.fleet import Fleet
@@ -45,5 +45,9 @@ def look_at(
 
 def _health(profile: Profile) -> ProbeRequest:
     tuned = {one.tunable.module for one in profile.settings.values()}
-    asked = {"redis": HEALTH_OF_REDIS, "postgresql": HEALTH_OF_POSTGRESQL}
+    asked = {
+        "redis": HEALTH_OF_REDIS,
+        "postgresql": HEALTH_OF_POSTGRESQL,
+        "node": HEALTH_OF_NODE,
+    }
     return join(request for module, request in asked.items() if module in tuned)

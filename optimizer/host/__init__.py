@@ -34,6 +34,7 @@ _PARTS = {
         "postgresql_objects_probe",
         "postgresql_probe",
         "pgbouncer_probe",
+        "node_health_probe",
         "probe",
     ),
     "apply": (*_CHANGE, "apply"),

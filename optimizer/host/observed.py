@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from optimizer.host.node_health_observed import node_healths
 from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
@@ -69,6 +70,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         redis=servers,
         postgresql=databases,
         pgbouncer=pooled,
+        node_health=node_healths(by_word),
         services=frozenset(fields[0] for fields in by_word["service"]),
     )
 

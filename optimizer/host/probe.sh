@@ -293,6 +293,7 @@ probe_main() {
     probe_redis
     probe_postgresql
     probe_pgbouncer
+    probe_node_health
     probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optimizer.host import program
+from optimizer.host import node_client, program
 from optimizer.host.postgresql_health_query import (
     SECONDS,
     SESSION,
@@ -80,6 +80,8 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         PGBOUNCER=" ".join(sorted(request.pgbouncer)),
         POSTGRESQL_SESSION=" ".join(f"-c {name}={text}" for name, text in SESSION.items()),
         POSTGRESQL_SECONDS=str(SECONDS),
+        NODE_HEALTH="yes" if request.node_health else "no",
+        NODE_CLIENT=node_client() if request.node_health else "",
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",

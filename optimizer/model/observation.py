@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 
 if TYPE_CHECKING:
+    from optimizer.model.node_health import NodeHealth
     from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
@@ -187,6 +188,7 @@ class Observation:
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
+    node_health: the health of each Node service, likewise.
     services: what else of redis, postgresql and node runs on the host.
     """
 
@@ -211,4 +213,5 @@ class Observation:
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()
     pgbouncer: tuple[PgBouncer, ...] = ()
+    node_health: tuple[NodeHealth, ...] = ()
     services: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ class ProbeRequest:
     postgresql: settings of PostgreSQL clusters, pgbouncer: parameters of PgBouncers, likewise.
     redis_health, postgresql_health: also what health checks of them need.
     postgresql_objects: also extensions and views in each database.
+    node_health: what health checks of Node processes need; it finds them, too.
     """
 
     values: frozenset[str] = frozenset()
@@ -32,6 +33,7 @@ class ProbeRequest:
     postgresql_health: bool = False
     postgresql_objects: bool = False
     pgbouncer: frozenset[str] = frozenset()
+    node_health: bool = False
     snapshots: bool = False
 
 

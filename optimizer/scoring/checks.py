@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optimizer.model.profile import Threshold
 from optimizer.scoring.check import Bad, Check
+from optimizer.scoring.node_checks import NODE
 from optimizer.scoring.pgbouncer_checks import PGBOUNCER
 from optimizer.scoring.postgresql_checks import POSTGRESQL
 
@@ -247,7 +248,7 @@ _REDIS = (
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType(
-    {check.name: check for check in (*_SYSTEM, *_REDIS, *POSTGRESQL, *PGBOUNCER)}
+    {check.name: check for check in (*_SYSTEM, *_REDIS, *POSTGRESQL, *PGBOUNCER, *NODE)}
 )
 
 
