@@ -44,6 +44,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.redis
 	@$(BIN)/python -m bench.postgresql
+	@$(BIN)/python -m bench.node
 
 docs: $(STAMP)
 	@PYTHON=$(BIN)/python sh scripts/docs.sh
