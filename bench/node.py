@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench import hosts
+from bench.controller import run
 from bench.redis import interval
 from bench.timing import BenchFailed
 from optimizer.host import node_probe
-from testbed.errors import TestbedError
 from testbed.nspawn import NspawnHost
 
 ROUNDS = 12
@@ -79,17 +78,8 @@ Rounds = Sequence[Mapping[str, Figures]]
 
 def main(words: Sequence[str]) -> int:
     """Measure, print, and return the exit status; a difference is no failure, nor is none."""
-    skipped = hosts.impossible_here()
-    if skipped:
-        print(f"bench: Node left out: {skipped}", file=sys.stderr)
-        return 0
-    try:
-        rounds = _measured(int(words[0]) if words else ROUNDS)
-    except (BenchFailed, TestbedError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(report(rounds)))
-    return 0
+    rounds = int(words[0]) if words else ROUNDS
+    return run("Node", lambda: report(_measured(rounds)))
 
 
 def _measured(count: int) -> Rounds:

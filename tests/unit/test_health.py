@@ -172,7 +172,7 @@ def test_a_profile_has_thresholds(shelf: Shelf, text: str, threshold: Threshold)
     ("line", "what", "hint"),
     [
         ("redis.hitrate: {warning: 9}", "no such health check", "Did you mean redis.hit-rate?"),
-        ("nothing: {}", "no such health check", "Known: postgresql.archiving, "),
+        ("nothing: {}", "no such health check", "Known: node.gc-pause, "),
         ("redis.hit-rate: 90", r"has to be a mapping such as \{warning: 90", ""),
         ("redis.hit-rate: {bad: 90}", "'bad' is not known here", "Known: critical, warning."),
         ("redis.hit-rate: {warning: 90 %}", "warning: '90 %' is not a number", "counted in %"),
