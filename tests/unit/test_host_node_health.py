@@ -1,0 +1,126 @@
+"""The look at Node processes, run for real in each shell: who is asked, and who is believed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from optimizer.app.probing import read_observation
+from optimizer.host import node_probe
+from optimizer.host.wire import probe_program
+from optimizer.model.fleet import Reply
+from optimizer.model.node_health import NodeProcess
+from optimizer.model.observation import Observation
+from optimizer.model.request import ProbeRequest
+from tests.unit.shell_lab import SHELLS, Lab, skip_without
+
+# Listens where the probe would, and gives an answer of its own.
+_IMPOSTOR = """
+require('net').createServer((peer) => {
+    peer.on('data', () => peer.end('HTTP/1.0 200 OK\\r\\n\\r\\n%s\\n'))
+}).listen(process.env.OPTIMIZER_NODE_DIRECTORY + '/optimizer-node-1.sock')
+"""
+
+
+@pytest.fixture(params=SHELLS)
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+    """A host for each of the shells."""
+    made = Lab(tmp_path, skip_without(request.param))
+    yield made
+    made.disarm()
+
+
+@contextmanager
+def running(*command: str, place: Path | None = None) -> Iterator[int]:
+    """Run a program until the end of the block, by which time it has a socket in a place."""
+    variables = {"PATH": os.environ["PATH"]} | (
+        {"OPTIMIZER_NODE_DIRECTORY": str(place)} if place else {}
+    )
+    process = subprocess.Popen(command, env=variables, stdin=subprocess.PIPE)
+    try:
+        patience = time.monotonic() + 30
+        while place and not list(place.glob("*.sock")) and time.monotonic() < patience:
+            time.sleep(0.02)
+        yield process.pid
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def look(lab: Lab) -> dict[int, NodeProcess]:
+    """Look at this machine; its Node processes by number."""
+    process = lab.start(probe_program(ProbeRequest(node_health=True)), TMPDIR=str(lab.root))
+    text, complaint = process.communicate(timeout=60)
+    assert complaint == ""
+    seen = read_observation("db-1", Reply(text))
+    assert isinstance(seen, Observation), seen
+    return {one.pid: one for service in seen.node_health for one in service.processes}
+
+
+def node(place: Path) -> str:
+    """Return a Node binary that only root can change; skip the test without one."""
+    found = shutil.which("node")
+    if found is None or os.getuid() != 0:
+        pytest.skip("this machine has no node, or its processes cannot be looked into")
+    place.mkdir()
+    return str(Path(found).resolve())
+
+
+def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab) -> None:
+    place, other = lab.root / "own place", lab.root / "other"
+    program = node(place)
+    other.mkdir()
+    probe = lab.root / "probe.cjs"
+    probe.write_text(node_probe())
+    waiting = "setInterval(() => {}, 1000)"
+    with ExitStack() as stack:
+        watched = stack.enter_context(
+            running(program, "--require", str(probe), "-e", waiting, place=place)
+        )
+        # It speaks for another process, in what may be an escape sequence.
+        said = f'{{"pid": {watched}, "version": "\\\\u001b[2J"}}'
+        lying = stack.enter_context(running(program, "-e", _IMPOSTOR % said, place=other))
+        plain = stack.enter_context(running(program, "-e", waiting))
+        seen = look(lab)
+    found = seen[watched].probe
+    assert found is not None
+    assert 0 < found.heap_used < found.heap_limit
+    assert seen[watched].rss == pytest.approx(found.rss, rel=0.2)
+    assert (seen[watched].open_files or 0) > 10
+    assert (seen[lying].probe, seen[lying].problem) == (None, "another process answers")
+    assert (seen[plain].probe, seen[plain].problem) == (None, "")
+
+
+def test_a_program_of_root_that_others_can_change_is_not_run(lab: Lab) -> None:
+    place = lab.root / "place"
+    program = node(place)
+    # The directory for all, in which the copy lies, is enough.
+    open_to_all = lab.root / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    copy = shutil.copy(program, open_to_all / "node")
+    probe = lab.root / "probe.cjs"
+    probe.write_text(node_probe())
+    code = "setInterval(() => {}, 1000)"
+    with running(str(copy), "--require", str(probe), "-e", code, place=place) as pid:
+        seen = look(lab)[pid]
+    assert seen.probe is None
+    assert seen.problem == f"{copy} is run by root and can be changed by others"
+
+
+def test_a_name_of_a_folder_does_not_make_another_process_node(lab: Lab) -> None:
+    node(lab.root / "place")
+    # As a line of the list of all programs would look.
+    folder = lab.root / f"x\nlrwxrwxrwx 1 0 0 0 Nov 26 11:00 /proc/{os.getpid()}" / "exe -> "
+    folder.mkdir(parents=True)
+    copy = shutil.copy(shutil.which("sleep") or "", folder / "node")
+    with running(str(copy), "60") as pid:
+        seen = look(lab)
+    assert os.getpid() not in seen and pid not in seen
