@@ -83,6 +83,12 @@ def node(lab: Lab, request: pytest.FixtureRequest) -> Iterator[NodeHost]:
         yield made
 
 
+@pytest.fixture
+def node18(lab: Lab, request: pytest.FixtureRequest) -> Iterator[NodeHost]:
+    with guarded(lab, "node18", request) as host, node_host(host) as made:
+        yield made
+
+
 def test_a_probe_sees_a_blocked_loop_in_the_most_closed_unit_and_tells_nobody_else(
     node: NodeHost, controller: MakeController
 ) -> None:
@@ -184,7 +190,8 @@ def _asked(settings: dict[str, str]) -> dict[str, str]:
     return {f"OPTIMIZER_NODE_AGENT_{name}": text for name, text in settings.items()}
 
 
-def test_nothing_around_or_in_the_probe_stops_a_service(node: NodeHost) -> None:
+def test_nothing_but_a_file_that_cannot_be_loaded_stops_a_service(node18: NodeHost) -> None:
+    node = node18
     node.write({PROBE: node_probe(), **{f"{APP}/{n}.cjs": t for n, t in PROGRAMS.items()}})
     node.host.run(f"install -d -o operator {_PLACE}")
     cases = {
@@ -210,19 +217,15 @@ def test_nothing_around_or_in_the_probe_stops_a_service(node: NodeHost) -> None:
     node.tell(_RUN % json.dumps({"next": runs["nothing"]}), user="operator")
     left = node.host.run(f"ls {_PLACE}; rm -r {_PLACE}").stdout.split()
     assert len(left) <= 1
+    _stops(node)
 
 
-def test_a_file_that_cannot_be_loaded_does_stop_a_service(node: NodeHost) -> None:
+def _stops(node: NodeHost) -> None:
     """Why no unit may refer to a probe that is not there, whole, and for everybody to read."""
-    node.write(
-        {PROBE: "", f"{APP}/tools.cjs": PROGRAMS["tools"], f"{APP}/broken.cjs": "this is no"}
-    )
+    node.write({f"{APP}/broken.cjs": "this is no"})
     node.host.run(f"install -m 600 /dev/null {APP}/closed.cjs")
-    files = [f"{APP}/{name}.cjs" for name in ("missing", "closed", "broken", "tools")]
-    runs = {path: ({"NODE_OPTIONS": f"--require {path}"}, "0") for path in files}
+    words = {"missing": "Cannot find module", "closed": "EACCES", "broken": "SyntaxError"}
+    runs = {name: ({"NODE_OPTIONS": f"--require {APP}/{name}.cjs"}, "0") for name in words}
     told = node.tell(_RUN % json.dumps(runs), user="operator")
-    assert [told[path][0] for path in files] == [1, 1, 1, 0]
-    assert [word in told[path][2] for word, path in zip(_WORDS, files, strict=False)] == [True] * 3
-
-
-_WORDS = ("Cannot find module", "EACCES", "SyntaxError")
+    assert {name: told[name][0] for name in words} == dict.fromkeys(words, 1)
+    assert [word for name, word in words.items() if word not in told[name][2]] == []
