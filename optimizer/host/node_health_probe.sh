@@ -10,7 +10,9 @@ NODE_ANSWER=2048
 probe_node_health() {
     [ "$NODE_HEALTH" = yes ] || return 0
     node_health_processes | head -n "$NODE_MOST" >"$scratch.node-health"
-    while IFS=$TAB read -r name pid parent path; do node_health_process; done <"$scratch.node-health" >"$scratch.node-sockets" 3>"$scratch.node-facts"
+    while IFS=$TAB read -r name pid parent path; do
+        node_health_process
+    done <"$scratch.node-health" >"$scratch.node-sockets" 3>"$scratch.node-facts"
     cat "$scratch.node-facts"
     node_health_units
     cut -f 1-3 "$scratch.node-sockets" | sort -u >"$scratch.node-users"
@@ -37,7 +39,10 @@ node_program() {
     REPLY=$(readlink "/proc/$1/exe") || return 1
     REPLY=${REPLY%' (deleted)'}
     case $REPLY in *"$TAB"* | *"$NEWLINE"*) return 1 ;; esac
-    case ${REPLY##*/} in node | nodejs | node[0-9]* | node-v[0-9]* | node-[0-9]*) printf '%s' "$REPLY" ;; *) return 1 ;; esac
+    case ${REPLY##*/} in
+    node | nodejs | node[0-9]* | node-v[0-9]* | node-[0-9]*) printf '%s' "$REPLY" ;;
+    *) return 1 ;;
+    esac
 }
 
 # Print the unit of process $1, or `pid N`.

@@ -9,9 +9,9 @@
 // /proc/PID/net/unix, by an inode that is open in /proc/PID/fd: a name alone proves nothing.
 //
 // What it answers: `GET /` JSON, `GET /metrics` Prometheus text, over HTTP/1.0:
-//     curl --unix-socket /run/…/optimizer-node-123.sock http://localhost/metrics
-// Times are in seconds, sizes in bytes; `start` is since the loop began to run, `window` the last 40 to 60 s.
-// Neither environment nor arguments, paths, hosts or any text of the service are in it.
+//     curl --unix-socket /run/optimizer-node/web/optimizer-node-123.sock http://x/metrics
+// Times are in seconds, sizes in bytes; `start` is since the loop began to run, `window` the last
+// 40 to 60 s. Neither environment nor arguments, paths, hosts or any text of the service are in it.
 //
 // OPTIMIZER_NODE_AGENT_KEEP_ALIVE (yes or no), _MAX_SOCKETS, _MAX_FREE_SOCKETS and _TIMEOUT (ms)
 // are set on the global agents of http and https; what is unset or no such value changes nothing.
@@ -123,7 +123,8 @@
   }
 
   function yesOrNo(text) {
-    return { yes: true, no: false }[text];
+    if (text === 'yes') return true;
+    return text === 'no' ? false : undefined;
   }
 
   function count(text) {
@@ -287,9 +288,10 @@
     return use;
   }
 
+  // The service may have put an agent of its own there, which need not have any of this.
   function held(byHost) {
-    return Object.keys(byHost).reduce(function sum(total, host) {
-      return total + byHost[host].length;
+    return Object.keys(byHost || {}).reduce(function sum(total, host) {
+      return total + (Array.isArray(byHost[host]) ? byHost[host].length : 0);
     }, 0);
   }
 
@@ -305,24 +307,21 @@
       });
     }
     const spans = [['start', known.start], ['window', known.window]];
+    const kinds = known.start.gc.kinds;
     metric('event_loop_delay_seconds', 'gauge', 'Delay beyond the resolution of the timer.',
       quantileRows(spans, 'delay'));
     metric('event_loop_utilization_ratio', 'gauge', 'Share of the time that the loop was busy.',
       spans.map(function row(span) { return [{ over: span[0] }, span[1].utilization]; }));
     metric('gc_pause_seconds', 'gauge', 'Pauses for garbage collection.',
       quantileRows(spans, 'gc'));
-    const kinds = Object.keys(known.start.gc.kinds);
-    metric('gc_pauses_total', 'counter', 'Garbage collections.', kinds.map(function row(kind) {
-      return [{ kind: kind }, known.start.gc.kinds[kind].count];
-    }));
-    metric('gc_pauses_seconds_total', 'counter', 'Time that they took.', kinds.map(function row(kind) {
-      return [{ kind: kind }, known.start.gc.kinds[kind].total];
-    }));
+    metric('gc_pauses_total', 'counter', 'Garbage collections.', kindRows(kinds, 'count'));
+    metric('gc_pauses_seconds_total', 'counter', 'Time that they took.', kindRows(kinds, 'total'));
     metric('heap_bytes', 'gauge', 'The heap of V8.', rowsOf(known.heap, 'size'));
     metric('resident_memory_bytes', 'gauge', 'Memory of the process.', [[{}, known.rss]]);
-    metric('active_resources', 'gauge', 'What keeps the loop alive.', rowsOf(known.resources, 'type'));
+    metric('active_resources', 'gauge', 'What keeps the loop alive.',
+      rowsOf(known.resources, 'type'));
     Object.keys(known.agents).forEach(function each(name) {
-      metric(name + '_agent_sockets', 'gauge', 'Sockets of the global agent, and who waits for one.',
+      metric(name + '_agent_sockets', 'gauge', 'Sockets of the global agent, and waits for one.',
         rowsOf(known.agents[name], 'state'));
     });
     metric('uptime_seconds', 'gauge', 'Time since the start.', [[{}, known.uptime]]);
@@ -337,6 +336,12 @@
       });
     });
     return rows;
+  }
+
+  function kindRows(kinds, measure) {
+    return Object.keys(kinds).map(function row(kind) {
+      return [{ kind: kind }, kinds[kind][measure]];
+    });
   }
 
   function rowsOf(numbers, label) {
@@ -362,7 +367,8 @@
     if (Buffer.byteLength(path) > LONGEST_PATH) throw new RangeError(path);
     const fs = require('fs');
     removeStale(fs, directory);
-    const server = require('net').createServer({ allowHalfOpen: true }, guarded(function meet(peer) {
+    const server = require('net').createServer({ allowHalfOpen: true });
+    server.on('connection', guarded(function meet(peer) {
       answer(peer, known);
     }));
     server.maxConnections = 8;

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from optimizer.app import doctor as doctor_
+from optimizer.app import looking
+from optimizer.app import score as score_
+from optimizer.app.requests import ProfileRequest
 from optimizer.model.fleet import Target
+from optimizer.model.node_health import NodeHealth
 from optimizer.model.observation import Observation
 from optimizer.model.request import ProbeRequest
+from optimizer.model.result import HostScore
 from optimizer.views import doctor as doctor_view
 from optimizer.views.text import Asked, Look
 from tests.unit.conftest import Golden
 from tests.unit.factories import FakeFleet, facts, observation
 from tests.unit.node_services import BAD, DOWN, GOOD, UNWATCHED, UPTIME
+from tests.unit.shelf import Shelf
 
 HOST = facts(
     uptime=UPTIME,
@@ -21,29 +29,57 @@ HOST = facts(
     tools=frozenset({"systemd-run"}),
 )
 ASKED = Asked("hosts.py", "hft")
+STRICT = "health: {node.loop-delay: {warning: 0.1, critical: 50}}\n"
 
 
-@pytest.fixture
+class Probed:
+    """Stands in for the probe: notes what is asked and shows the same host each time."""
+
+    def __init__(self, *services: NodeHealth) -> None:
+        self.seen = observation({}, facts=HOST, node_health=services)
+        self.asked: dict[str, ProbeRequest] = {}
+
+    def __call__(
+        self, fleet: object, requests: dict[str, ProbeRequest], progress: object
+    ) -> dict[str, Observation]:
+        self.asked = dict(requests)
+        return dict.fromkeys(requests, self.seen)
+
+
+def probing(monkeypatch: pytest.MonkeyPatch, *services: NodeHealth) -> Probed:
+    probed = Probed(*services)
+    monkeypatch.setattr(doctor_, "probe", probed)
+    monkeypatch.setattr(looking, "probe", probed)
+    return probed
+
+
 def fleet() -> FakeFleet:
     hosts = FakeFleet({})
     hosts.targets_ = (Target("db-1"),)
     return hosts
 
 
+def scored(folder: Path, more: str = "") -> HostScore:
+    path = Shelf(folder).put("one", f"set: {{}}\n{more}")
+    [host] = score_.score(fleet(), ProfileRequest(name=str(path))).hosts
+    return host
+
+
 @pytest.mark.parametrize(("name", "is_whole"), [("doctor-node", False), ("doctor-node-all", True)])
 def test_the_services_of_a_host_are_told_apart(
-    monkeypatch: pytest.MonkeyPatch, golden: Golden, fleet: FakeFleet, name: str, is_whole: bool
+    monkeypatch: pytest.MonkeyPatch, golden: Golden, name: str, is_whole: bool
 ) -> None:
-    asked: dict[str, ProbeRequest] = {}
-
-    def probe(
-        fleet: object, requests: dict[str, ProbeRequest], progress: object
-    ) -> dict[str, Observation]:
-        asked.update(requests)
-        seen = observation({}, facts=HOST, node_health=(GOOD, BAD, UNWATCHED, DOWN))
-        return dict.fromkeys(requests, seen)
-
-    monkeypatch.setattr(doctor_, "probe", probe)
-    result = doctor_.doctor(fleet)
+    probed = probing(monkeypatch, GOOD, BAD, UNWATCHED, DOWN)
+    result = doctor_.doctor(fleet())
     golden(f"{name}.txt", doctor_view.render(result, Look(show_all=is_whole), ASKED))
-    assert asked["db-1"].node_health
+    assert probed.asked["db-1"].node_health
+
+
+def test_a_sick_service_lowers_the_status_and_not_the_score(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    probing(monkeypatch, GOOD)
+    assert (scored(tmp_path).score, scored(tmp_path).status) == (100, "optimal")
+    assert scored(tmp_path, STRICT).status == "warning"
+    probing(monkeypatch, BAD)
+    assert (scored(tmp_path).score, scored(tmp_path).status) == (100, "critical")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,7 +17,7 @@ from optimizer.app.probing import read_observation
 from optimizer.host import node_probe
 from optimizer.host.wire import probe_program
 from optimizer.model.fleet import Reply
-from optimizer.model.node_health import NodeProcess
+from optimizer.model.node_health import AgentUse, NodeProcess
 from optimizer.model.observation import Observation
 from optimizer.model.request import ProbeRequest
 from tests.unit.shell_lab import SHELLS, Lab, skip_without
@@ -26,6 +27,17 @@ _IMPOSTOR = """
 require('net').createServer((peer) => {
     peer.on('data', () => peer.end('HTTP/1.0 200 OK\\r\\n\\r\\n%s\\n'))
 }).listen(process.env.OPTIMIZER_NODE_DIRECTORY + '/optimizer-node-1.sock')
+"""
+
+# Has garbage to collect, and an agent that keeps one socket.
+_BUSY = """
+const http = require('http')
+http.globalAgent = new http.Agent({ keepAlive: true })
+const server = http.createServer((asked, answer) => answer.end('ok')).listen(0, '127.0.0.1', () => {
+    http.get({ host: '127.0.0.1', port: server.address().port }, (answer) => answer.resume())
+})
+server.keepAliveTimeout = 60000
+setInterval(() => { const all = []; for (let i = 0; i < 1e5; i++) all.push({ i }) }, 20)
 """
 
 
@@ -82,7 +94,7 @@ def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab) -> None:
     waiting = "setInterval(() => {}, 1000)"
     with ExitStack() as stack:
         watched = stack.enter_context(
-            running(program, "--require", str(probe), "-e", waiting, place=place)
+            running(program, "--require", str(probe), "-e", _BUSY, place=place)
         )
         # It speaks for another process, in what may be an escape sequence.
         said = f'{{"pid": {watched}, "version": "\\\\u001b[2J"}}'
@@ -94,6 +106,13 @@ def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab) -> None:
     assert 0 < found.heap_used < found.heap_limit
     assert seen[watched].rss == pytest.approx(found.rss, rel=0.2)
     assert (seen[watched].open_files or 0) > 10
+    kinds = found.start.kinds
+    assert sum(one.count for one in kinds.values()) == found.start.pauses.count
+    assert kinds["minor"].count > 0
+    assert found.window.pauses.max <= found.start.pauses.max < found.uptime
+    assert 0 < found.window.utilization < 1
+    assert found.agents == {"http": AgentUse(used=0, free=1, waiting=0)}
+    assert found.resources["TCPServerWrap"] == 1
     assert (seen[lying].probe, seen[lying].problem) == (None, "another process answers")
     assert (seen[plain].probe, seen[plain].problem) == (None, "")
 
@@ -124,3 +143,12 @@ def test_a_name_of_a_folder_does_not_make_another_process_node(lab: Lab) -> None
     with running(str(copy), "60") as pid:
         seen = look(lab)
     assert os.getpid() not in seen and pid not in seen
+
+
+def test_every_node_can_read_the_probe() -> None:
+    """A version that cannot would not start: it has only what all of them know."""
+    code = re.sub(r"^\s*//.*$", "", node_probe(), flags=re.MULTILINE)
+    assert (
+        re.findall(r"\?\.|\?\?|=>|\.\.\.|`|\b(?:async|await|class|import|export)\b|#[a-z]", code)
+        == []
+    )
