@@ -101,7 +101,7 @@ node_health_ask() {
     [ "$uid" != 0 ] || is_roots "$path" || why="@$path is run by root and can be changed by others"
     [ -n "$why" ] || (
         ulimit -f "$NODE_ANSWER"
-        cd / && node_health_as timeout -k 1 10 env -i "$path" -e "$NODE_CLIENT" "$@"
+        cd / && node_health_run env -i "$path" -e "$NODE_CLIENT" "$@"
     ) </dev/null >"$scratch.node-said" 2>/dev/null
     while IFS=$TAB read -r pid socket; do
         said=$why
@@ -110,15 +110,18 @@ node_health_ask() {
     done <"$scratch.node-own"
 }
 
-# Run a command as user $uid, who may exist only while a service runs.
-node_health_as() {
+# Run a command as user $uid, who may exist only while a service runs. It is timed from outside of
+# that user's reach.
+node_health_run() {
     if [ "$(id -u)" = "$uid" ]; then
-        "$@"
+        :
     elif setpriv --reuid=0 true 2>/dev/null; then
-        setpriv --reuid="$uid" --regid="$gid" --clear-groups --no-new-privs -- "$@"
+        set -- setpriv --reuid="$uid" --regid="$gid" --clear-groups --no-new-privs -- "$@"
     else
-        as_user "$(id -nu "$uid")" "$@"
+        # shellcheck disable=SC2016
+        set -- su "$(id -nu "$uid")" -s /bin/sh -c '"$0" "$@"' -- "$@"
     fi
+    timeout -k 1 10 "$@"
 }
 
 # Nobody but root can change the program $1, or put another one in its place.
