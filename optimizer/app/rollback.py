@@ -173,6 +173,8 @@ def _changes(step: Step) -> list[Change]:
     if not isinstance(step, ValueStep) or step.write == "hold":
         return []
     tunable = catalog.find(step.tunable.partition("[")[0])
+    # Its files go back now, whoever restarts the server then.
+    is_written = step.takes_restart and not step.waited
     return [
         Change(
             tunable=step.tunable,
@@ -180,6 +182,8 @@ def _changes(step: Step) -> list[Change]:
             kind=tunable.kind if tunable else "sysctl",
             before=step.before,
             after=step.after,
+            boot_before=step.before if is_written else None,
+            boot_after=step.after if is_written else None,
             effect=Effect.RESTART if step.takes_restart else Effect.LIVE,
             allowed=step.write != "pend",
             unit=tunable.unit if tunable else "",
