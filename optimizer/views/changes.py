@@ -142,7 +142,8 @@ def steps(host: HostPlan) -> tuple[str, ...]:
         elif step.step == "directory":
             sign = "+" if step.is_present else "-"
             lines.append(f"    {sign} directory {step.path}")
-        elif step.step == "action":
+        # What waits for a restart is among the values; nothing is done for it.
+        elif step.step == "action" and step.action != "restart-later":
             sign = "!" if step.needs else "~"
             lines.append(f"    {sign} {step.action.replace('-', ' ')} {step.argument}".rstrip())
     return tuple(lines)
