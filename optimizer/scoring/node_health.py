@@ -8,9 +8,9 @@ from optimizer.model.node_health import NodeHealth
 from optimizer.model.profile import Threshold
 from optimizer.model.result import HealthCheck
 from optimizer.scoring import node_findings as findings
-from optimizer.scoring.checks import CHECKS, threshold_of
 from optimizer.scoring.finding import Finding, duration, size
 from optimizer.scoring.health import DEFAULTS
+from optimizer.scoring.judging import judged
 
 # In the order in which they are told.
 _OF_SERVICE = (
@@ -34,16 +34,7 @@ def node_health(
 
     uptime: of the host, seconds. What was not read, as there is no probe in it, is left out.
     """
-    return tuple(
-        CHECKS[one.check].judge(
-            one.number,
-            one.value,
-            threshold_of(one.check, thresholds) if one.threshold is None else one.threshold,
-            one.advice,
-            service.name,
-        )
-        for one in _findings(service, uptime)
-    )
+    return judged(_findings(service, uptime), thresholds, service.name)
 
 
 def _findings(service: NodeHealth, uptime: float) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from optimizer.model.profile import Threshold
 from optimizer.model.result import HealthCheck
 from optimizer.planning.pool_sizes import Pooler, total
 from optimizer.planning.pools import poolers_of
-from optimizer.scoring.checks import CHECKS, threshold_of
 from optimizer.scoring.finding import Finding, duration
 from optimizer.scoring.health import DEFAULTS
+from optimizer.scoring.judging import judged
 
 # The first version that follows prepared statements from connection to connection.
 _FOLLOWS_PREPARED = (1, 21)
@@ -30,16 +30,10 @@ def pgbouncer_health(
     """
     every = poolers_of(found)
     return tuple(
-        CHECKS[one.check].judge(
-            one.number,
-            one.value,
-            threshold_of(one.check, thresholds),
-            one.advice,
-            pooler.name,
-        )
+        check
         for pooler in found
         if not pooler.is_elsewhere
-        for one in _findings(pooler, every, clusters)
+        for check in judged(_findings(pooler, every, clusters), thresholds, pooler.name)
     )
 
 

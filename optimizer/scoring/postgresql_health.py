@@ -11,9 +11,9 @@ from optimizer.model.result import HealthCheck
 from optimizer.scoring import postgresql_findings as findings
 from optimizer.scoring import postgresql_objects as objects
 from optimizer.scoring import postgresql_replication as replication
-from optimizer.scoring.checks import CHECKS, threshold_of
 from optimizer.scoring.finding import Finding, duration
 from optimizer.scoring.health import DEFAULTS
+from optimizer.scoring.judging import judged
 from optimizer.scoring.postgresql_huge_pages import huge_pages
 
 # Why a cluster that runs could not be asked; everything else means that it is down.
@@ -68,16 +68,7 @@ def postgresql_health(
     pool: the huge pages of its host. What was not read, or does not apply to this cluster, is
     left out.
     """
-    return tuple(
-        CHECKS[one.check].judge(
-            one.number,
-            one.value,
-            threshold_of(one.check, thresholds) if one.threshold is None else one.threshold,
-            one.advice,
-            cluster.name,
-        )
-        for one in _findings(cluster, pool)
-    )
+    return judged(_findings(cluster, pool), thresholds, cluster.name)
 
 
 def _findings(cluster: PgCluster, pool: HugePages) -> Iterator[Finding]:

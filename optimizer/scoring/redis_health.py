@@ -9,9 +9,9 @@ from optimizer.model.profile import Threshold
 from optimizer.model.redis import RedisInstance
 from optimizer.model.result import HealthCheck
 from optimizer.scoring import redis_findings as findings
-from optimizer.scoring.checks import CHECKS, threshold_of
 from optimizer.scoring.finding import Finding, duration, size
 from optimizer.scoring.health import DEFAULTS
+from optimizer.scoring.judging import judged
 from optimizer.scoring.redis_access import open_access
 from optimizer.scoring.redis_latency import latency
 from optimizer.scoring.redis_saving import save_overdue
@@ -65,16 +65,7 @@ def redis_health(
 
     What was not read, or does not apply to this server, is left out.
     """
-    return tuple(
-        CHECKS[one.check].judge(
-            one.number,
-            one.value,
-            threshold_of(one.check, thresholds) if one.threshold is None else one.threshold,
-            one.advice,
-            server.name,
-        )
-        for one in _findings(server, surroundings)
-    )
+    return judged(_findings(server, surroundings), thresholds, server.name)
 
 
 def _findings(server: RedisInstance, surroundings: Surroundings) -> Iterator[Finding]:
