@@ -7,19 +7,17 @@ from pathlib import Path
 import pytest
 
 from optimizer.app import doctor as doctor_
-from optimizer.app import looking
 from optimizer.app import score as score_
 from optimizer.app.requests import ProfileRequest
 from optimizer.model.fleet import Target
 from optimizer.model.node_health import NodeHealth
-from optimizer.model.observation import Observation
-from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HostScore
 from optimizer.views import doctor as doctor_view
 from optimizer.views.text import Asked, Look
 from tests.unit.conftest import Golden
 from tests.unit.factories import FakeFleet, facts, observation
 from tests.unit.node_services import BAD, DOWN, GOOD, UNWATCHED, UPTIME
+from tests.unit.probed import Probed, probed
 from tests.unit.shelf import Shelf
 
 HOST = facts(
@@ -32,25 +30,8 @@ ASKED = Asked("hosts.py", "hft")
 STRICT = "health: {node.loop-delay: {warning: 0.1, critical: 50}}\n"
 
 
-class Probed:
-    """Stands in for the probe: notes what is asked and shows the same host each time."""
-
-    def __init__(self, *services: NodeHealth) -> None:
-        self.seen = observation({}, facts=HOST, node_health=services)
-        self.asked: dict[str, ProbeRequest] = {}
-
-    def __call__(
-        self, fleet: object, requests: dict[str, ProbeRequest], progress: object
-    ) -> dict[str, Observation]:
-        self.asked = dict(requests)
-        return dict.fromkeys(requests, self.seen)
-
-
 def probing(monkeypatch: pytest.MonkeyPatch, *services: NodeHealth) -> Probed:
-    probed = Probed(*services)
-    monkeypatch.setattr(doctor_, "probe", probed)
-    monkeypatch.setattr(looking, "probe", probed)
-    return probed
+    return probed(monkeypatch, observation({}, facts=HOST, node_health=services))
 
 
 def fleet() -> FakeFleet:

@@ -7,13 +7,10 @@ from pathlib import Path
 import pytest
 
 from optimizer.app import doctor as doctor_
-from optimizer.app import looking
 from optimizer.app import score as score_
 from optimizer.app.requests import ProfileRequest
 from optimizer.model.fleet import Target
-from optimizer.model.observation import Observation
 from optimizer.model.postgresql import PgCluster
-from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HostScore
 from optimizer.views import doctor as doctor_view
 from optimizer.views import score as score_view
@@ -21,6 +18,7 @@ from optimizer.views.text import Asked, Look
 from tests.unit.conftest import Golden
 from tests.unit.factories import FakeFleet, facts, observation
 from tests.unit.postgresql_clusters import BAD, DOWN, GOOD, STANDBY
+from tests.unit.probed import Probed, probed
 from tests.unit.shelf import Shelf
 
 ASKED = Asked("hosts.py", "hft")
@@ -28,25 +26,8 @@ HOST = facts(ram_available=9 * 2**30, state_free=2**30, tools=frozenset({"system
 MILD = "health: {postgresql.dead-rows: {warning: 70, critical: 90}}\n"
 
 
-class Probed:
-    """Stands in for the probe: notes what is asked and shows the same host each time."""
-
-    def __init__(self, *clusters: PgCluster) -> None:
-        self.seen = observation({}, facts=HOST, postgresql=clusters)
-        self.asked: dict[str, ProbeRequest] = {}
-
-    def __call__(
-        self, fleet: object, requests: dict[str, ProbeRequest], progress: object
-    ) -> dict[str, Observation]:
-        self.asked = dict(requests)
-        return dict.fromkeys(requests, self.seen)
-
-
 def probing(monkeypatch: pytest.MonkeyPatch, *clusters: PgCluster) -> Probed:
-    probed = Probed(*clusters)
-    monkeypatch.setattr(doctor_, "probe", probed)
-    monkeypatch.setattr(looking, "probe", probed)
-    return probed
+    return probed(monkeypatch, observation({}, facts=HOST, postgresql=clusters))
 
 
 def fleet() -> FakeFleet:

@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from optimizer.app import doctor as doctor_
-from optimizer.app import looking
 from optimizer.app import score as score_
 from optimizer.app.requests import ProfileRequest
 from optimizer.model.errors import UnknownProfile
 from optimizer.model.fleet import Target
-from optimizer.model.observation import Observation
 from optimizer.model.redis import RedisInstance
-from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HostDiagnosis, HostScore
 from optimizer.views import doctor as doctor_view
 from optimizer.views import score as score_view
@@ -22,6 +19,7 @@ from optimizer.views.text import Asked, Look
 from tests.unit.conftest import Golden
 from tests.unit.factories import FakeFleet, facts, observation
 from tests.unit.model_host import ModelHost
+from tests.unit.probed import Probed, probed
 from tests.unit.redis_servers import BAD, DOWN, GOOD, NOW
 from tests.unit.shelf import Shelf
 
@@ -40,25 +38,8 @@ MILD = "health: {redis.hit-rate: {warning: 30, critical: 20}}\n"
 RELAXED = "health: {redis.hit-rate: {warning: never, critical: never}}\n"
 
 
-class Probed:
-    """Stands in for the probe: notes what is asked and shows the same host each time."""
-
-    def __init__(self, *servers: RedisInstance) -> None:
-        self.seen = observation(SETTINGS, facts=HOST, redis=servers)
-        self.asked: dict[str, ProbeRequest] = {}
-
-    def __call__(
-        self, fleet: object, requests: dict[str, ProbeRequest], progress: object
-    ) -> dict[str, Observation]:
-        self.asked = dict(requests)
-        return dict.fromkeys(requests, self.seen)
-
-
 def probing(monkeypatch: pytest.MonkeyPatch, *servers: RedisInstance) -> Probed:
-    probed = Probed(*servers)
-    monkeypatch.setattr(doctor_, "probe", probed)
-    monkeypatch.setattr(looking, "probe", probed)
-    return probed
+    return probed(monkeypatch, observation(SETTINGS, facts=HOST, redis=servers))
 
 
 def fleet(*profiles: str) -> FakeFleet:
