@@ -14,6 +14,7 @@ _CHANGE = (
     "postgresql_objects",
     "pgbouncer",
     "postgresql_unmark",
+    "node",
     "journal",
     "restore",
 )
@@ -27,6 +28,7 @@ _PARTS = {
         "postgresql",
         "postgresql_objects",
         "pgbouncer",
+        "node",
         "journal",
         "processes",
         "redis_probe",
@@ -34,6 +36,7 @@ _PARTS = {
         "postgresql_objects_probe",
         "postgresql_probe",
         "pgbouncer_probe",
+        "node_probe",
         "node_health_probe",
         "probe",
     ),

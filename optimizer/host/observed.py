@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from optimizer.host.node_health_observed import node_healths
+from optimizer.host.node_observed import node_services, variables_of
 from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
@@ -42,6 +43,7 @@ def observe(answers: Sequence[Answer], host: str) -> Observation:
 def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
     servers, databases = redis_instances(by_word), clusters(by_word)
     pooled = poolers(by_word)
+    programs = node_services(by_word)
     return Observation(
         facts=_facts(by_word),
         values={
@@ -50,6 +52,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
             **{value.path: value for database in databases for value in settings_of(database)},
             **{value.path: value for database in databases for value in objects_of(database)},
             **{value.path: value for pooler in pooled for value in parameters_of(pooler)},
+            **{value.path: value for program in programs for value in variables_of(program)},
         },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
@@ -71,6 +74,8 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         postgresql=databases,
         pgbouncer=pooled,
         node_health=node_healths(by_word),
+        node=programs,
+        library_users=frozenset(fields[0] for fields in by_word["library-user"]),
         services=frozenset(fields[0] for fields in by_word["service"]),
     )
 

@@ -78,7 +78,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer):/ && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|node):/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -180,7 +180,7 @@ probe_units() {
     runs_systemd && [ -n "$UNITS" ] || return 0
     # shellcheck disable=SC2086
     systemctl show --no-pager -p "$PROPERTIES" -- $UNITS 2>/dev/null |
-        awk -v list="$UNITS" 'BEGIN { split(list, unit, " "); i = 1 }
+        list=$UNITS awk 'BEGIN { split(ENVIRON["list"], unit, " "); i = 1 }
             /^$/ { i++; next }
             { print "unit\t" unit[i] "\t" $0 }' >"${scratch:?}"
     cat "$scratch"
@@ -213,7 +213,6 @@ probe_authorities() {
         }
         $2 ~ /^(redis|valkey)-server$/ { runs["redis"] }
         $2 ~ /^(postgres|postmaster)$/ { runs["postgresql"] }
-        $2 ~ /^(node|nodejs)$/ { runs["node"] }
         END { for (name in runs) print "service\t" name }' "$processes"
     if [ -s /etc/tuned/active_profile ]; then
         IFS= read -r REPLY </etc/tuned/active_profile || :
@@ -294,6 +293,7 @@ probe_main() {
     probe_postgresql
     probe_pgbouncer
     probe_node_health
+    probe_node
     probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"

@@ -204,7 +204,7 @@ redis_addresses() {
 
 # Parameters that a change touched are read one by one, whatever the profile asks for.
 probe_parameters() {
-    printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql|pgbouncer):' | sort -u | while IFS= read -r path; do
+    printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql|pgbouncer|node):' | sort -u | while IFS= read -r path; do
         if read_value "$path"; then
             emit value "$path" writable "$REPLY" ''
             if is_object "$path" && [ "$DEPENDENTS" != @empty ]; then emit depends "$path" "$DEPENDENTS"; fi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from optimizer.host import node_client, program
@@ -17,6 +17,7 @@ from optimizer.host.postgresql_health_query import (
 )
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import OptimizerError
+from optimizer.model.node import VARIABLES
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
@@ -82,11 +83,25 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         POSTGRESQL_SECONDS=str(SECONDS),
         NODE_HEALTH="yes" if request.node_health else "no",
         NODE_CLIENT=node_client() if request.node_health else "",
+        **_node(request.node),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",
     )
     return _ascii_only(variables + program("probe"))
+
+
+def _node(targets: Collection[str]) -> dict[str, str]:
+    """Sort what is asked of Node services into options, variables and directives of units."""
+    flags = {one for one in targets if one.startswith("--")}
+    variables = {one for one in targets if one.isupper()}
+    return {
+        "NODE": " ".join(sorted(variables | VARIABLES)) if targets else "",
+        "NODE_FLAGS": " ".join(sorted(flags)),
+        "NODE_DIRECTIVES": " ".join(
+            sorted(set(targets) - flags - variables | {"MemoryMax", "RuntimeDirectory"})
+        ),
+    }
 
 
 def _logins(logins: Logins) -> str:

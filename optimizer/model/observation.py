@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 
 if TYPE_CHECKING:
+    from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
     from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
@@ -28,7 +29,8 @@ class ValueState(StrEnum):
 class LiveValue:
     """One value in force, its canonical text, and whether it can be written.
 
-    path: a file of /proc or /sys, or `redis:ADDRESS/PARAMETER`.
+    path: a file of /proc or /sys, `redis:ADDRESS/PARAMETER`,
+        `postgresql:ADDRESS/SETTING` or `node:UNIT/VARIABLE`.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
     dependents: what of somebody else's needs it, for an object in a database.
@@ -188,7 +190,9 @@ class Observation:
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
+    node: every Node service, likewise.
     node_health: the health of each Node service, likewise.
+    library_users: units (or `pid 123`) that run with a file of ours, which is to outlive them.
     services: what else of redis, postgresql and node runs on the host.
     """
 
@@ -214,4 +218,6 @@ class Observation:
     postgresql: tuple[PgCluster, ...] = ()
     pgbouncer: tuple[PgBouncer, ...] = ()
     node_health: tuple[NodeHealth, ...] = ()
+    node: tuple[NodeService, ...] = ()
     services: frozenset[str] = frozenset()
+    library_users: frozenset[str] = frozenset()
