@@ -65,11 +65,19 @@ _SAMPLES_OF_SERVERS: Mapping[str, Mapping[str, int]] = {
         "wal": 16 * 2**30,
     },
     "pgbouncer": {"pool": 20, "needed": 4, "room": 60, "pools": 1, "share": 97, "files": 972},
+    "node": {
+        "slice": 4 * 2**30,
+        "process": 2 * 2**30,
+        "heap": 1536 * 2**20,
+        "workers": 1,
+        "processes": 2,
+    },
 }
 _SERVERS: Mapping[str, str] = {
     "redis": "Redis",
     "postgresql": "PostgreSQL",
     "pgbouncer": "PgBouncer",
+    "node": "Node",
 }
 # What the pool of huge pages has besides: pages that clusters need, and that other programs have.
 _SAMPLES_OF_TUNABLES: Mapping[str, Mapping[str, int]] = {
@@ -351,6 +359,8 @@ def _facts_for(tunable: Tunable) -> frozenset[str]:
             return conditions.OBJECT_FACTS
         case "postgresql":
             return conditions.POSTGRESQL_FACTS
+        case "node":
+            return conditions.NODE_FACTS
     is_per_disk = "/block/" in tunable.target
     return conditions.DISK_FACTS if is_per_disk else conditions.HOST_FACTS
 
@@ -381,9 +391,14 @@ def _refuse_of_other_servers(text: str, sample: Mapping[str, int]) -> None:
         if owners and word not in sample:
             raise InvalidValue(
                 what=f"the fact {word} is not known for this setting",
-                hint=f"Only settings of {' and '.join(owners)} have one: it is worked out from "
+                hint=f"Only settings of {_listed(owners)} have one: it is worked out from "
                 "what the server may take in all.",
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: `A, B and C`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _value(tunable: Tunable, text: str, *, is_ordered: bool) -> str:

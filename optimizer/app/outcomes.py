@@ -48,6 +48,8 @@ _WORDS = {
     "logrotate": "logrotate does not accept the file",
     "restart-unit": "the service did not come back",
     "restart-postgresql": "the cluster did not come back",
+    "restart-node": "the service did not come back",
+    "node": "the service would not run with these options",
     "restart-timer": "the timer could not be restarted",
     "start-timer": "the timer could not be started",
     "daemon-reload": "systemd could not reload its units",

@@ -32,7 +32,7 @@ from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
 from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
-from optimizer.resources import huge_pages_back, postgresql_back, redis_back
+from optimizer.resources import huge_pages_back, node_back, postgresql_back, redis_back
 from optimizer.resources.back import Held
 from optimizer.resources.base import encode_blobs
 from optimizer.store import snapshots
@@ -76,13 +76,15 @@ def _host(
         housed = huge_pages_back.guarded(free.steps, seen, allow)
         held = (*safe.held, *free.held, *housed.held)
         # What is held back can still be brought back, so the change is not undone yet.
-        undoes = () if held else way.undoes
-        way = _as_allowed(replace(way, steps=housed.steps, undoes=undoes), allow)
+        loaded = node_back.guarded(housed.steps, seen, allow)
+        undoes = () if held or loaded.kept_by else way.undoes
+        way = _as_allowed(replace(way, steps=loaded.steps, undoes=undoes), allow)
         plan = _planned(name, seen, way, include_foreign)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
         told = {change.tunable for change in changes}
         staying = huge_pages_back.staying(housed.steps, seen, allow)
+        since = f"{since}; {loaded.note}" if loaded.kept_by else since
         notes = (since, *plan.notes, *staying, *waiting_notes(taken, seen, told))
         return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
@@ -179,7 +181,7 @@ def _changes(step: Step) -> list[Change]:
         Change(
             tunable=step.tunable,
             module=step.tunable.partition(".")[0],
-            kind=tunable.kind if tunable else "sysctl",
+            kind=tunable.kind if tunable else _kind_of(step),
             before=step.before,
             after=step.after,
             boot_before=step.before if is_written else None,
@@ -190,6 +192,12 @@ def _changes(step: Step) -> list[Change]:
             docs=tunable.docs if tunable else "",
         )
     ]
+
+
+def _kind_of(step: ValueStep) -> str:
+    """Return the kind of a value that belongs to several tunables, or to one that is not known."""
+    kind, colon, _ = step.path.partition(":")
+    return kind if colon else "sysctl"
 
 
 def _files(step: Step) -> list[FileChange]:

@@ -16,6 +16,7 @@ from optimizer.catalog import (
     logs,
     memory,
     network,
+    node,
     pgbouncer,
     postgresql,
     postgresql_maintenance,
@@ -46,6 +47,7 @@ AREAS = (
     postgresql_objects.AREA,
     postgresql_maintenance.AREA,
     pgbouncer.AREA,
+    node.AREA,
     refused.AREA,
 )
 
@@ -87,6 +89,8 @@ FAMILIES = (
     services.FAMILY,
     logs.FAMILY,
     boot.FAMILY,
+    node.WORKER_COUNTS,
+    node.OPTIONS,
     Family("system.sysctl.<key>", "any other kernel setting below /proc/sys", _any_sysctl),
 )
 
@@ -108,6 +112,7 @@ def nearest(name: str) -> str | None:
         or redis.nearest(name)
         or pgbouncer.nearest(name)
         or postgresql.nearest(name)
+        or node.nearest(name)
         or _closest(word, usual, _ALMOST_EQUAL)
         or _without_prefix(word)
         or _closest(word, last_words | usual, _SIMILAR)
@@ -133,4 +138,5 @@ def _bare(name: str) -> str:
         .removeprefix("redis.")
         .removeprefix("postgresql.")
         .removeprefix("pgbouncer.")
+        .removeprefix("node.")
     )

@@ -37,6 +37,7 @@ class Details(TypedDict, total=False):
     modules: Mapping[str, str]
     opt_in: str
     is_known: bool
+    refused: str
 
 
 @dataclass(frozen=True)

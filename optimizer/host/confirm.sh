@@ -37,13 +37,15 @@ write_files() {
         directory)
             if [ "$before" = present ]; then
                 [ -d "$path" ] || { mkdir "$path" && chmod 755 "$path"; } || return 1
-            else
+            elif ! goes_last "$path"; then
                 rmdir "$path" 2>/dev/null || :
             fi
             ;;
         file)
             describe_file "$path"
             [ "$REPLY" = "$after" ] && continue
+            # What services load goes when they have been started without it.
+            if [ "$after" = @absent ] && goes_last "$path"; then continue; fi
             put_file "$path" "$after" "$JOURNAL/files"
             describe_file "$path"
             [ "$REPLY" = "$after" ] || { emit problem file - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }
@@ -86,7 +88,9 @@ make_count() {
         restart-unit) restart_unit "$argument" ;;
         restart-postgresql) check_postgresql "${argument#* }" && restart_unit "${argument%% *}" && await_postgresql "${argument#* }" ;;
         restart-later) : ;;
+        restart-node) restart_node "$argument" || return 1 ;;
         check-logrotate) check_logrotate "$argument" || return 1 ;;
+        check-node) check_node "$argument" || return 1 ;;
         check-postgresql) check_postgresql "$argument" || return 1 ;;
         reload-postgresql) reload_postgresql "$argument" && unmark_of_rollback "$argument" ;;
         check-pgbouncer) check_pgbouncer "${argument%% *}" "${argument#* }" || return 1 ;;
@@ -116,9 +120,30 @@ unmark_of_rollback() {
     [ "$(header "$JOURNAL" kind)" != rollback ] || unmark_postgresql "$1"
 }
 
+# What services load, once none of them does any more.
+unload_probe() {
+    if may_unload "$JOURNAL/manifest" 4 && ! put_file "$LOADED" @absent -; then
+        emit problem file - "$LOADED" @absent "$ERROR"
+        return 1
+    fi
+    unload_directory "$JOURNAL/manifest" absent
+}
+
+# A Node service is back when it also listens where it did.
+restart_node() {
+    systemctl --quiet is-active "$1" || return 0
+    listened=$(node_listeners "$1")
+    if restart_unit "$1"; then
+        await_node "$1" "$listened"
+    else
+        not_well "$1"
+    fi
+}
+
 # A unit is back when it stays active for a while: one that ends at once is active first.
 restart_unit() {
     systemctl --quiet is-active "$1" || return 0
+    ! grep -qxF "restarted$TAB$1" "$JOURNAL/progress" || return 0
     emit restarted "$1" >>"$JOURNAL/progress"
     systemctl restart "$1" >/dev/null 2>&1 </dev/null || return 1
     for second in 1 2 3; do
@@ -126,10 +151,11 @@ restart_unit() {
         systemctl --quiet is-active "$1" || return 1
     done
     # One that systemd starts again and again is active most of the time.
-    case $(systemctl show -p NRestarts -- "$1" 2>/dev/null) in
-    NRestarts=0 | '') ;;
-    *) return 1 ;;
-    esac
+    ! is_restarted "$1"
+}
+
+is_restarted() {
+    case $(systemctl show -p NRestarts -- "$1" 2>/dev/null) in NRestarts=0 | '') return 1 ;; esac
 }
 
 # The server's own program $1 reads our file $2, and ends as it has nowhere to listen. A line
@@ -222,6 +248,7 @@ confirm_main() {
     write_files || { restore_journal; return; }
     make_count || { restore_journal; return; }
     make_objects || { restore_journal; return; }
+    unload_probe || { restore_journal; return; }
     held all || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     keep || fail_back keep - "$SNAPSHOTS" kept "cannot be written"

@@ -155,6 +155,15 @@ await_node() {
     return 1
 }
 
+# A Node process of unit $1 runs again; what it is handed at its start can be read then.
+await_first() {
+    for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+        node_first "$1"
+        [ -z "$REPLY" ] || return 0
+        sleep 1
+    done
+}
+
 # Where the probe is part of what unit $1 was started with, it answers on its socket.
 probe_answers() {
     node_first "$1"

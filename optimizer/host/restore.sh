@@ -14,6 +14,10 @@ restore_from() {
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
+        # What services load goes when they have been started without it.
+        case $step=$second in
+        file=@absent | directory=present) ! goes_last "$first" || continue ;;
+        esac
         case $step in
         value) comes_later "$fifth" || restore_value "$first" "$second" "$third" "$fourth" "$sixth" ;;
         file) restore_file "$first" "$second" "$third" ;;
@@ -37,6 +41,7 @@ restore_from() {
     done <"$STATE/.reversed"
     rm -f "$STATE/.reversed"
     find_unrestored
+    unload_restored
     [ -z "$FAILED$LATER" ]
 }
 
@@ -133,6 +138,16 @@ restore_object() {
 
 was_begun() {
     grep -qxF "intent$TAB$1" "$from/progress" 2>/dev/null
+}
+
+# What services load and was not there before, once none of them does any more.
+unload_restored() {
+    may_unload "$from/manifest" 3 && restore_file "$LOADED" @absent "$(loaded_by "$from/manifest")"
+    unload_directory "$from/manifest" present
+}
+
+loaded_by() {
+    awk -F '\t' -v path="$LOADED" '$1 == "file" && $2 == path { print $4 }' "$1"
 }
 
 # A value that the kernel clamped, or that we were writing when we were killed, is ours.
@@ -366,12 +381,13 @@ restore_action() {
     start-timer) start_timer "$2" || emit note "$2 could not be started again" ;;
     restart-unit) restart_back "$2" ;;
     restart-postgresql) restart_back "${2%% *}" && await_postgresql "${2#* }" ;;
+    restart-node) restart_back "$2" && await_first "$2" ;;
     esac
 }
 
 # 1: unit $1 was not restarted for the change, or is not now.
 restart_back() {
-    grep -q "^restarted$TAB$1\$" "$from/progress" 2>/dev/null || return 1
+    grep -qxF "restarted$TAB$1" "$from/progress" 2>/dev/null || return 1
     case ${MODE:-} in
     manual)
         emit note "$1 runs with the changed settings until it is restarted"
@@ -379,7 +395,9 @@ restart_back() {
         ;;
     boot) return 1 ;; # it starts later, with the old settings
     esac
-    # It ran before the change, so it has to run again, also when the change made it fail.
+    # It ran before the change, so it has to run again, also when the change made it fail; with
+    # its old settings, which systemd has to have read by then.
+    [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null
     systemctl reset-failed "$1" >/dev/null 2>&1 </dev/null
     systemctl restart "$1" >/dev/null 2>&1 </dev/null || {
         FAILED=yes

@@ -51,7 +51,7 @@ class Reading:
     has_boot: bool = True
     unkept: str = ""
     own: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str | int] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     effect_here: Effect | None = None
     lost_by_restart: str = ""

@@ -30,8 +30,8 @@ class ValueStep(_Data):
     """One value in force, canonical text before and after.
 
     path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`,
-        `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`), or
-        `pgbouncer:ADDRESS/PARAMETER`.
+        `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`),
+        `pgbouncer:ADDRESS/PARAMETER`, or `node:UNIT/VARIABLE`.
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
         `pend` leaves it as it is until somebody restarts the server, and says what it will be
         then by the files of this change;
@@ -130,10 +130,15 @@ class MoveStep(_Data):
     to: str
 
 
+# Restarts that a way back has to know of, also where they were not allowed.
+_LATER = ("restart-postgresql", "restart-node")
+
+
 class ActionStep(_Data):
     """Something that makes files count, or checks that they will.
 
-    restart-postgresql, restart-later: `UNIT ADDRESS` of a cluster; the latter does nothing, and
+    restart-postgresql, restart-later: `UNIT ADDRESS` of a cluster, the latter also `UNIT` of a
+        Node service, as restart-node has it; it does nothing, and
         tells the way back what a restart that was not allowed would have restarted.
     needs: what has to be allowed on the command line, all of it.
     """
@@ -144,9 +149,11 @@ class ActionStep(_Data):
         "restart-timer",
         "start-timer",
         "restart-unit",
+        "restart-node",
         "check-logrotate",
         "check-redis",
         "check-postgresql",
+        "check-node",
         "reload-postgresql",
         "check-pgbouncer",
         "reload-pgbouncer",
@@ -159,7 +166,7 @@ class ActionStep(_Data):
     @property
     def restarts(self) -> str:
         """The unit that it restarts; empty for anything else."""
-        is_restart = self.action in ("restart-unit", "restart-postgresql")
+        is_restart = self.action in ("restart-unit", *_LATER)
         return self.argument.partition(" ")[0] if is_restart else ""
 
 
@@ -182,7 +189,7 @@ def only_allowed(steps: Iterable[Step], allow: Collection[Permission]) -> Iterat
             yield step
         elif isinstance(step, ValueStep) and step.write == "file":
             yield step.model_copy(update={"write": "pend", "needs": ()})
-        elif isinstance(step, ActionStep) and step.action == "restart-postgresql":
+        elif isinstance(step, ActionStep) and step.action in _LATER:
             yield step.model_copy(update={"action": "restart-later", "needs": ()})
 
 
@@ -213,5 +220,7 @@ def _position(step: Step) -> tuple[int, int]:
         case MoveStep():
             return (4, 2)
         case ActionStep(action=action):
-            # All is checked before any of it counts.
-            return (7, 0) if action.startswith("check-") else (7, 1)
+            # All is checked before any of it counts; a service with a check of its own is
+            # restarted by that.
+            first = ("daemon-reload", "restart-node")
+            return (7, 0 if action.startswith("check-") else 1 + (*first, action).index(action))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from optimizer.model.errors import InvalidValue
@@ -11,6 +11,7 @@ from optimizer.model.postgresql import PgCluster
 from optimizer.model.profile import Constraint, Profile
 from optimizer.model.reading import Reading
 from optimizer.modules.connections import Asker
+from optimizer.modules.node_demand import NodeAsker
 from optimizer.planning.budget import Budget, share_out
 from optimizer.planning.division import Cluster, Host, Server
 from optimizer.planning.postgresql_sizes import Demand
@@ -29,6 +30,7 @@ _SIZED = frozenset(
         "postgresql.min_wal_size",
         "redis.maxmemory",
         "node.max-old-space-size",
+        "node.memory-max",
     }
 )
 # What a server has without any setting.
@@ -59,6 +61,7 @@ def budget_of(profile: Profile, observation: Observation, lost: int = 0) -> Budg
             for one in observation.redis
             if not one.is_elsewhere and one.role != "sentinel"
         ),
+        node=tuple(_node_servers(profile, observation)),
         shares=profile.memory,
         lost=lost,
     )
@@ -87,7 +90,15 @@ def with_numbers(reading: Reading, budget: Budget | None) -> Reading:
     found = dict(budget.numbers_for(name)) if module == "postgresql" else {}
     if name in budget.slices.get(module, {}):
         found["slice"] = budget.slices[module][name]
+    if module == "node" and name in budget.processes:
+        sizes = budget.processes[name]
+        found |= {"process": sizes.process, "heap": sizes.heap}
     return replace(reading, numbers={**reading.numbers, **found}) if found else reading
+
+
+def _node_servers(profile: Profile, observation: Observation) -> Iterator[Server]:
+    asker = NodeAsker(profile, observation.facts)
+    return (asker.server(one) for one in observation.node if not one.is_elsewhere)
 
 
 def _sized(profile: Profile) -> frozenset[str]:

@@ -10,6 +10,7 @@ from optimizer.resources.boot_parameter import BootParameter
 from optimizer.resources.journald import Journald
 from optimizer.resources.logrotate import Logrotate
 from optimizer.resources.maintenance import Maintenance
+from optimizer.resources.node import NodeSetting
 from optimizer.resources.pgbouncer import PgbouncerParameter
 from optimizer.resources.postgresql import PostgresqlSetting
 from optimizer.resources.postgresql_object import PostgresqlObject
@@ -32,6 +33,7 @@ _ALL: tuple[ResourceKind, ...] = (
     PostgresqlObject(),
     Maintenance(),
     PgbouncerParameter(),
+    NodeSetting(),
 )
 
 KINDS: Mapping[str, ResourceKind] = MappingProxyType({kind.name: kind for kind in _ALL})

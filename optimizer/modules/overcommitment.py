@@ -14,6 +14,7 @@ from optimizer.planning.division import MIB
 from optimizer.planning.postgresql_sizes import Sizes
 
 _SIZES = ("shared_buffers", "work_mem", "maintenance_work_mem", "autovacuum_work_mem")
+_HEAP = "--max-old-space-size"
 _HINT = "Follow the budget (slice, buffers, work, connections), or share the memory otherwise."
 
 
@@ -29,7 +30,8 @@ def refuse_overcommitment(
     sized = {
         (one.reading.tunable.module, one.reading.instance)
         for one in verdicts
-        if one.wanted and one.reading.tunable.target in (*_SIZES, "max_connections", "maxmemory")
+        if one.wanted
+        and one.reading.tunable.target in (*_SIZES, "max_connections", "maxmemory", _HEAP)
     }
     for (module, name), texts in as_left(verdicts, observation).items():
         if (module, name) not in sized:
@@ -39,6 +41,8 @@ def refuse_overcommitment(
             _refuse_cluster(name, _sizes(budget.sizes[name], values), budget)
         elif module == "redis" and name in budget.slices["redis"]:
             _refuse_redis(name, values, budget.slices["redis"][name])
+        elif module == "node" and name in budget.processes and _HEAP in values:
+            _refuse_node(name, values[_HEAP], budget)
 
 
 def _sizes(usual: Sizes, values: Mapping[str, int]) -> Sizes:
@@ -80,3 +84,14 @@ def _refuse_redis(name: str, values: Mapping[str, int], most: int) -> None:
     if limit > most:
         what = f"Redis {name} may take {most // MIB} MiB, and maxmemory is {limit // MIB} MiB"
         raise InvalidValue(what=what, hint=_HINT)
+
+
+def _refuse_node(name: str, heap: int, budget: Budget) -> None:
+    sizes = budget.processes[name]
+    worst = sizes.worst(heap)
+    if heap > sizes.heap and worst > sizes.process:
+        what = (
+            f"each process of Node {name} may take {sizes.process // MIB} MiB, and would take "
+            f"{worst // MIB} MiB with a heap of {heap // MIB} MiB"
+        )
+        raise InvalidValue(what=what, hint=_HINT.replace("buffers, work, connections", "heap"))

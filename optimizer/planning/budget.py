@@ -6,7 +6,7 @@ What is inside a PostgreSQL cluster is worked out in whole MiB, all else in byte
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optimizer.model.errors import InvalidValue
 from optimizer.model.plan import BudgetLine
@@ -20,6 +20,7 @@ from optimizer.planning.division import (
     divide_memory,
     refuse_too_little,
 )
+from optimizer.planning.node_sizes import NodeSizes, node_sizes
 from optimizer.planning.postgresql_sizes import Sizes, fit, with_least_work
 from optimizer.planning.wal_sizes import most_wal
 
@@ -32,6 +33,7 @@ class Budget:
     clusters: name -> numbers of a PostgreSQL cluster (see `numbers_for`). slices: `redis` or
     `node` -> name -> all that it may take. sizes: name of a cluster -> what was worked out for
     it, with the huge pages that hold its shared memory; they are part of it, nothing on top.
+    processes: name of a Node service -> what one of its processes may take.
     """
 
     ram: int
@@ -39,6 +41,7 @@ class Budget:
     clusters: Mapping[str, Mapping[str, int]]
     slices: Mapping[str, Mapping[str, int]]
     sizes: Mapping[str, Sizes]
+    processes: Mapping[str, NodeSizes] = field(default_factory=dict)
 
     @property
     def worst(self) -> int:
@@ -68,6 +71,10 @@ def share_out(host: Host) -> Budget:
         },
         slices=division.slices,
         sizes=sizes,
+        processes={
+            one.name: node_sizes(division.slices["node"][one.name], one.processes, one.semi_space)
+            for one in host.node
+        },
     )
 
 

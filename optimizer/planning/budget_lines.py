@@ -38,6 +38,7 @@ def lines_of(host: Host, division: Division, sizes: Mapping[str, Sizes]) -> Iter
             if one.limit is None:
                 how = f"{division.ratio[service]} of {whole} shares"
                 how += ", divided equally" if is_divided else ""
+            how += f", for {one.processes} processes" if one.processes > 1 else ""
             yield _line(f"{NAMES[service]} {one.name}", division.slices[service][one.name], how)
     for service, size in division.unnamed.items():
         yield _line(NAMES[service], size, f"{division.ratio[service]} of {whole} shares")

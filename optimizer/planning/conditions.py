@@ -16,7 +16,7 @@ from optimizer.model.errors import InvalidValue
 from optimizer.model.nearest import did_you_mean
 from optimizer.model.values import parse_size, plain
 
-NUMBER_FACTS = ("cpus", "numa_nodes", "ram")
+NUMBER_FACTS = ("cpus", "numa_nodes", "ram", "workers")
 
 # The words that a fact can have; empty where they cannot be listed.
 WORD_FACTS: Mapping[str, tuple[str, ...]] = {
@@ -44,11 +44,13 @@ INSTANCE_FACTS: Mapping[str, str] = {
     "persistence": "settings of Redis",
     "pool_mode": "settings of PgBouncer",
     "role": "settings of Redis and PostgreSQL",
-    "version": "settings of PostgreSQL and PgBouncer",
+    "version": "settings of PostgreSQL, PgBouncer and Node",
+    "workers": "settings of Node",
 }
 HOST_FACTS = FACTS - INSTANCE_FACTS.keys()
 DISK_FACTS = HOST_FACTS | {"disk"}
 REDIS_FACTS = HOST_FACTS | {"persistence", "role"}
+NODE_FACTS = HOST_FACTS | {"version", "workers"}
 POSTGRESQL_FACTS = HOST_FACTS | {"role", "version"}
 OBJECT_FACTS = POSTGRESQL_FACTS | {"database"}
 PGBOUNCER_FACTS = HOST_FACTS | {"pool_mode", "version"}
@@ -85,8 +87,8 @@ def check(
 ) -> None:
     """Raise InvalidValue for a condition that no host could be asked.
 
-    names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, POSTGRESQL_FACTS,
-        OBJECT_FACTS, PGBOUNCER_FACTS.
+    names: the facts that will be there: HOST_FACTS, DISK_FACTS, REDIS_FACTS, NODE_FACTS,
+        POSTGRESQL_FACTS, OBJECT_FACTS, PGBOUNCER_FACTS.
     words: what each of them may be, WORD_FACTS or POSTGRESQL_WORDS.
     """
     _refuse_unknown(when, names)

@@ -14,7 +14,7 @@ from optimizer.planning.shares import SHARES, divide, kernel, page_cache
 
 NAMES: Mapping[str, str] = {"postgresql": "PostgreSQL", "redis": "Redis", "node": "Node"}
 MIB = 2**20
-# A server with less has nothing left beside its buffers.
+# A server, or one process of a Node service, with less has nothing left beside its buffers.
 _LEAST: Mapping[str, int] = {"redis": 48 * MIB, "node": 192 * MIB}
 
 
@@ -34,10 +34,16 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Server:
-    """A Redis server or a Node process. limit: bytes that its unit may take; None for no limit."""
+    """A Redis server or a Node service.
+
+    limit: bytes that its unit may take; None for no limit. processes: that share it.
+    semi_space: of each Node process, in bytes.
+    """
 
     name: str
     limit: int | None = None
+    processes: int = 1
+    semi_space: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class Division:
     cache: kept free for the page cache. lost: as in Host. clusters: name -> all that a cluster
     may take. slices: `redis` or `node` -> name -> all that a server may take. unnamed: shares of
     services of which no single server is known. ratio: shares of the services that had to share.
+    processes: name of a Node service -> how many share its slice.
     """
 
     ram: int
@@ -86,6 +93,7 @@ class Division:
     slices: Mapping[str, Mapping[str, int]]
     unnamed: Mapping[str, int]
     ratio: Mapping[str, int]
+    processes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def others(self) -> int:
@@ -133,6 +141,7 @@ def divide_memory(host: Host) -> Division:
         slices=slices,
         unnamed={service: size for service, size in parts.items() if not known[service]},
         ratio=ratio,
+        processes={one.name: one.processes for one in host.node},
     )
 
 
@@ -142,8 +151,11 @@ def refuse_too_little(division: Division) -> None:
         raise InvalidValue(what=f"the memory is too small: {division.in_words()}")
     for service, slices in division.slices.items():
         for name, size in slices.items():
-            if size < _LEAST[service]:
-                what = f"{NAMES[service]} {name} needs {_LEAST[service] // MIB} MiB at least"
+            processes = division.processes.get(name, 1) if service == "node" else 1
+            least = _LEAST[service] * processes
+            if size < least:
+                of = f" for its {processes} processes" if processes > 1 else ""
+                what = f"{NAMES[service]} {name} needs {least // MIB} MiB at least{of}"
                 raise InvalidValue(what=f"{what}; {division.in_words()}")
 
 

@@ -28,7 +28,10 @@ MAX_RESULT = 2**64 - 1
 
 # The facts that count bytes; all others are plain numbers.
 _SIZE_FACTS = frozenset(
-    {"ram", "slice", "buffers", "work", "maintenance", "autovacuum", "cache", "wal"}
+    {
+        *("ram", "slice", "process", "heap"),
+        *("buffers", "work", "maintenance", "autovacuum", "cache", "wal"),
+    }
 )
 
 _TOKEN = re.compile(

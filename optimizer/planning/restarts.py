@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from optimizer.model.node import variable_path
 from optimizer.model.observation import Observation, ValueState
 from optimizer.model.postgresql import setting_path
 from optimizer.model.snapshot import Snapshot
@@ -58,6 +59,8 @@ def action_back(last: ActionStep) -> ActionStep | None:
     """Return what makes the files of before count; None for what was only looked at."""
     if last.action == "restart-later":
         needs = (Permission.RESTART,)
+        if " " not in last.argument:
+            return ActionStep(action="restart-node", argument=last.argument, needs=needs)
         return ActionStep(action="restart-postgresql", argument=last.argument, needs=needs)
     return None if last.action.startswith("check-") else last
 
@@ -73,8 +76,9 @@ def with_due_restarts(
         match step:
             case ValueStep() if step.takes_restart and not has_files:
                 kept[key] = step.model_copy(update={"waited": step.after})
-            case ActionStep(action="restart-postgresql", argument=argument):
-                address = setting_path(argument.partition(" ")[2], "")
+            case ActionStep(action="restart-postgresql" | "restart-node", argument=argument):
+                unit, _, server = argument.partition(" ")
+                address = setting_path(server, "") if server else variable_path(unit, "")
                 if (has_files and step in made) or any(
                     _takes_restart_at(address, one) for one in steps.values()
                 ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from optimizer.model.errors import UnknownSnapshot
@@ -146,6 +146,7 @@ def undo(
     groups = _groups(changes)
     kept = set() if include_foreign else _with_partners(set(foreign), groups)
     steps = {key: step for key, (step, _) in backs.items() if step and key not in kept}
+    steps = {key: step for key, step in steps.items() if not _is_kept_with(step, kept)}
     steps = with_due_restarts(_last_made_first(steps), changes)
     is_needed = any(not isinstance(step, ActionStep) for step in steps.values())
     held = _held(changes, set(steps), observation)
@@ -165,6 +166,14 @@ def _last_made_first(steps: Mapping[str, Step]) -> dict[str, Step]:
 
 def _is_last(step: Step) -> bool:
     return isinstance(step, ValueStep) and step.write == "last"
+
+
+def _is_kept_with(step: Step, kept: Collection[str]) -> bool:
+    """Whether a service was started with this by a drop-in that is somebody else's by now."""
+    if not isinstance(step, ValueStep) or not step.path.startswith("node:"):
+        return False
+    unit = step.path.removeprefix("node:").rpartition("/")[0]
+    return any(key.startswith(f"file /etc/systemd/system/{unit}.d/") for key in kept)
 
 
 def _written(changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
@@ -267,8 +276,8 @@ def _key(step: Step) -> str:
             return f"module {step.name}"
         case ActionStep():
             # Whether it was allowed or not, it is one restart.
-            action = step.action.replace("-later", "-postgresql")
-            return f"action {action} {step.argument}"
+            is_restart = step.action in ("restart-later", "restart-postgresql", "restart-node")
+            return f"action {'restart' if is_restart else step.action} {step.argument}"
         case MoveStep():
             # Under whichever of its two names, it is one file.
             return f"move {min(step.path, step.to)} {max(step.path, step.to)}"

@@ -82,17 +82,17 @@ class UnitDirective(NothingAtStake):
             reason = f"there is no unit {name}" if unit else "this host does not run systemd"
             return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
         path = DROP_IN.format(unit=name)
-        configured = _configured(unit, directive)
-        if configured is None:
+        boot = configured(unit, directive)
+        if boot is None:
             reason = f"this systemd has no {directive}"
             return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
         own = directive in own_values(own_text(path, observation))
-        in_force = _in_force(unit, directive) if unit.is_active else configured
+        live = in_force(unit, directive) if unit.is_active else boot
         return (
             Reading(
                 tunable,
-                live=None if in_force is None else canonical(tunable, in_force),
-                boot=canonical(tunable, configured),
+                live=None if live is None else canonical(tunable, live),
+                boot=canonical(tunable, boot),
                 source=path if own else unit.properties.get("FragmentPath"),
                 lost_by_restart=_lost_by_restart(name, observation),
             ),
@@ -138,15 +138,17 @@ def _lost_by_restart(unit: str, observation: Observation) -> str:
     return next(filter(None, lost), "")
 
 
-def _configured(unit: Unit, directive: str) -> str | None:
+def configured(unit: Unit, directive: str) -> str | None:
+    """Return what the next start of a unit gets; None where this systemd has no such directive."""
     hard = unit.properties.get(directive)
     soft = unit.properties.get(f"{directive}Soft", hard)
     return hard if soft == hard else f"{soft}:{hard}"
 
 
-def _in_force(unit: Unit, directive: str) -> str | None:
+def in_force(unit: Unit, directive: str) -> str | None:
+    """Return what the first process of a unit has."""
     found = unit.limits.get(_LIMITS.get(directive, directive))
     if found is None:
-        return _configured(unit, directive)
+        return configured(unit, directive)
     soft, _, hard = found.replace("unlimited", "infinity").partition(":")
     return soft if hard in ("", soft) else f"{soft}:{hard}"

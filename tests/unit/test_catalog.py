@@ -25,6 +25,8 @@ MADE = [
         "system.logrotate.titan",
         "system.boot.panic",
         "system.sysctl.net.ipv4.conf.all.rp_filter",
+        "node.option.dns-result-order",
+        "node.worker-count.CLUSTER_WORKERS",
     )
 ]
 # Resource kinds of servers, which say themselves what they cannot change, and their modules.
@@ -34,6 +36,7 @@ SERVERS = {
     "postgresql-object": "postgresql",
     "maintenance": "postgresql",
     "pgbouncer": "postgresql",
+    "node": "node",
 }
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
@@ -48,13 +51,14 @@ def tunable_parameters(tunables: list[Tunable]) -> list[object]:
 
 @pytest.mark.parametrize("tunable", tunable_parameters(ALL))
 def test_each_declaration_is_complete(tunable: Tunable) -> None:
-    assert re.fullmatch(r"(system|redis|postgresql)(\.[A-Za-z0-9_@-]+)+", tunable.id)
+    assert re.fullmatch(r"(system|redis|postgresql|node)(\.[A-Za-z0-9_@-]+)+", tunable.id)
     assert tunable.module == SERVERS.get(tunable.kind, "system")
     assert re.fullmatch(r"[A-Z][^\n]{18,}\.", tunable.why), "why is one sentence"
     assert "  " not in tunable.why
     assert re.fullmatch(
         r"https://(docs\.kernel\.org|man7\.org)/[\w./-]+\.html(#[\w-]+)?"
         r"|https://redis\.io/docs/latest/[\w./-]+/"
+        r"|https://nodejs\.org/api/[a-z]+\.html(#[\w-]+)?"
         r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?"
         r"|https://www\.pgbouncer\.org/config\.html#[a-z_]+",
         tunable.docs,
@@ -81,6 +85,8 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2
+        case "node":
+            assert re.fullmatch(r"--[a-z-]+|[A-Z_]+|[A-Z][A-Za-z]+|probe", tunable.target)
         case "timer":
             assert tunable.target.endswith(".timer")
         case _:
@@ -92,10 +98,12 @@ def test_what_needs_a_restart_or_reboot_says_so(tunable: Tunable) -> None:
     needs = {"unit": Effect.RESTART, "journald": Effect.RESTART, "boot": Effect.REBOOT}
     if tunable.refused:
         return
-    if tunable.kind in SERVERS:
+    if tunable.kind == "node":
+        assert tunable.effect is Effect.RESTART
+    elif tunable.kind in SERVERS:
         # A server says itself what it cannot change; its own tests have the usual ones.
         return
-    if tunable.kind in needs:
+    elif tunable.kind in needs:
         assert tunable.effect is needs[tunable.kind]
     else:
         assert tunable.effect in (Effect.LIVE, Effect.NEW_CONNECTIONS, Effect.RELOAD)

@@ -72,7 +72,7 @@ def test_parameters_stand_in_the_order_of_writing(first: str, second: str) -> No
 
 def test_the_host_is_made_ready_before_its_servers() -> None:
     order = [name for name, tunable in catalog.TUNABLES.items() if not tunable.refused]
-    servers = [name for name in order if name.startswith(("redis.", "postgresql."))]
+    servers = [name for name in order if name.startswith(("redis.", "postgresql.", "node."))]
     assert order[-len(servers) :] == servers
 
 

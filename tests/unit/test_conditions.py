@@ -15,6 +15,7 @@ from optimizer.planning.conditions import (
     FACTS,
     HOST_FACTS,
     INSTANCE_FACTS,
+    NODE_FACTS,
     NUMBER_FACTS,
     OBJECT_FACTS,
     PGBOUNCER_FACTS,
@@ -60,8 +61,10 @@ def facts_of_a_host(disks: tuple[Disk, ...] = ()) -> Facts:
 def test_the_facts_a_profile_may_name_are_those_a_host_answers() -> None:
     answers = facts_of_a_host().conditions()
     assert answers.keys() == HOST_FACTS
-    assert {name for name, value in answers.items() if isinstance(value, int)} == {*NUMBER_FACTS}
-    of_instances = {"database", "disk", "persistence", "pool_mode", "role", "version"}
+    assert {name for name, value in answers.items() if isinstance(value, int)} == (
+        {*NUMBER_FACTS} - {"workers"}
+    )
+    of_instances = {"database", "disk", "persistence", "pool_mode", "role", "version"} | {"workers"}
     assert FACTS - HOST_FACTS == of_instances == INSTANCE_FACTS.keys()
 
 
@@ -71,6 +74,7 @@ def test_a_setting_may_ask_for_the_facts_of_its_own_instances_only() -> None:
     assert {"role", "version"} == POSTGRESQL_FACTS - HOST_FACTS
     assert {"database"} == OBJECT_FACTS - POSTGRESQL_FACTS
     assert {"pool_mode", "version"} == PGBOUNCER_FACTS - HOST_FACTS
+    assert {"version", "workers"} == NODE_FACTS - HOST_FACTS
 
 
 @pytest.mark.parametrize(

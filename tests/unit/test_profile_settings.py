@@ -196,7 +196,7 @@ def test_an_expression_that_is_wrong_is_refused(shelf: Shelf, line: str, what: s
 
 def test_a_number_of_a_server_says_whose_it_is(shelf: Shelf) -> None:
     hint = shelf.refusal(f"{RMEM_MAX}: 5% slice").hint
-    assert "Only settings of Redis and PostgreSQL have one" in hint
+    assert "Only settings of Redis, PostgreSQL and Node have one" in hint
     hint = shelf.refusal("redis.maxmemory: min(work, 1 GiB)").hint
     assert "Only settings of PostgreSQL have one" in hint
 

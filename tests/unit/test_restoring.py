@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -22,7 +22,9 @@ from optimizer.model.transaction import (
     ModuleStep,
     Step,
     ValueStep,
+    only_allowed,
 )
+from optimizer.model.tunable import Permission
 from optimizer.planning.restoring import chain, expected, in_effect, undo
 from optimizer.resources import sysctl
 from tests.unit.factories import facts, file_state, observation, snapshot
@@ -455,3 +457,59 @@ def test_an_object_of_a_server_that_is_down_is_not_forgotten() -> None:
     silent = _with(LiveValue(step.path, ValueState.UNREADABLE))
     way = undo([("a", snapshot([step]))], silent, include_foreign=False)
     assert way.steps == (_made("first", "on", "off"),)
+
+
+# Node services: what a process was started with goes back with the file that says so.
+
+NEW = StoredFile(b"new")
+DROP_IN = "/etc/systemd/system/web.service.d/zz-optimizer-node.conf"
+OPTIONS = ValueStep(
+    tunable="node.options[web.service]",
+    path="node:web.service/NODE_OPTIONS",
+    before="--a",
+    after="--a --b",
+    write="file",
+    needs=(Permission.RESTART,),
+)
+AGAIN = ActionStep(action="restart-node", argument="web.service", needs=(Permission.RESTART,))
+
+
+def _node_back(
+    *steps: Step, found: bytes | None = NEW.content, live: str = OPTIONS.after
+) -> Sequence[Step]:
+    """Return the way back of a change of a service, given what its drop-in has now."""
+    written = FileStep(path=DROP_IN, before=None, after=NEW.ref)
+    check = ActionStep(action="check-node", argument="web.service")
+    taken = snapshot([written, check, *steps])
+    files = {DROP_IN: file_state(found)} if found is not None else {}
+    seen = observation({OPTIONS.path: live}, files=files)
+    return undo([("one", taken)], seen, include_foreign=False).steps
+
+
+def test_what_a_service_was_started_with_goes_back_after_a_restart_that_is_allowed() -> None:
+    value, file, action = _node_back(OPTIONS, AGAIN)
+    assert isinstance(value, ValueStep)
+    assert (value.before, value.after, value.write) == ("--a --b", "--a", "file")
+    # Without the restart the value is left out and the file still goes.
+    assert value.needs == (Permission.RESTART,)
+    assert file == FileStep(path=DROP_IN, before=NEW.ref, after=None)
+    assert action == AGAIN
+
+
+def test_a_service_that_somebody_restarted_meanwhile_is_restarted_on_the_way_back() -> None:
+    pending = tuple(only_allowed([OPTIONS, AGAIN], []))
+    *_, action = _node_back(*pending)
+    assert action == AGAIN
+    # Where nobody did, it runs as before, and is left alone.
+    assert [step.step for step in _node_back(*pending, live=OPTIONS.before)] == ["file"]
+
+
+def test_a_service_whose_file_is_kept_keeps_what_it_was_started_with() -> None:
+    assert not _node_back(OPTIONS, AGAIN, found=b"somebody else's")
+
+
+def test_a_way_back_without_the_restart_is_gone_to_its_end_with_it() -> None:
+    value, action = _node_back(OPTIONS, AGAIN, found=None)
+    assert isinstance(value, ValueStep)
+    assert (value.after, value.waited) == ("--a", "--a")
+    assert action == AGAIN
