@@ -16,6 +16,7 @@ from optimizer.model.observation import Facts, Observation
 from optimizer.model.profile import Threshold
 from optimizer.model.request import ProbeRequest, join
 from optimizer.model.result import Diagnosis, DoctorResult, HealthCheck, HostDiagnosis
+from optimizer.modules.node_advice import ADVICE_ON_NODE, node_advice
 from optimizer.modules.notes import authority_notes
 from optimizer.scoring.checks import CHECKS
 
@@ -30,6 +31,7 @@ _REQUEST = join(
         HEALTH_OF_POSTGRESQL,
         HEALTH_OF_NODE,
         MAINTENANCE,
+        ADVICE_ON_NODE,
     )
 )
 
@@ -70,8 +72,17 @@ def _examine(
         *_authorities(seen),
         *maintenance(seen),
         *map(_health, health(seen, thresholds)),
+        *node_advice(seen),
     )
+    checks = _by_owner(checks)
     return HostDiagnosis(name=name, state="examined", checks=checks)
+
+
+def _by_owner(checks: tuple[Diagnosis, ...]) -> tuple[Diagnosis, ...]:
+    """Bring together what is said of one server; those of the host itself come first."""
+    owners = [(check.check + "[").partition("[")[2] for check in checks]
+    first = {owner: owners.index(owner) for owner in owners}
+    return tuple(checks[at] for at in sorted(range(len(checks)), key=lambda at: first[owners[at]]))
 
 
 def _rights(facts: Facts) -> Diagnosis:

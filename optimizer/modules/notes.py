@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from optimizer.model.observation import Observation
+from optimizer.modules.node_notes import node_notes
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.resources import sysctl
 
@@ -36,6 +37,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
                 *_waiting(verdicts),
                 *_not_kept(verdicts),
                 *_short_queues(verdicts, observation),
+                *node_notes(verdicts, observation),
                 *authority_notes(observation),
                 *_rights(observation),
             ]
