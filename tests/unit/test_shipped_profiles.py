@@ -91,7 +91,9 @@ def exact(profile: Profile, name: str) -> str:
 
 def value_on(wanted: Wanted, name: str, facts: dict[str, int]) -> int:
     """Return a number as a host with these facts gets it."""
-    value = catalog.TUNABLES[name].value
+    tunable = catalog.find(name)
+    assert tunable is not None
+    value = tunable.value
     return int(value.canonical(str(expressions.evaluate(wanted.value, facts))))
 
 
