@@ -210,6 +210,18 @@ def pooler(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PoolerHost]:
 
 
 @pytest.fixture
+def node18(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "node18", request) as host:
+        yield host
+
+
+@pytest.fixture
+def node22(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "node22", request) as host:
+        yield host
+
+
+@pytest.fixture
 def controller(tmp_path: Path) -> MakeController:
     """Makes a controller for some hosts; more words are inventory data of each of them."""
 

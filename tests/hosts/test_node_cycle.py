@@ -1,0 +1,91 @@
+"""Node services: plan, apply, restart, roll back; /proc and the running program tell."""
+
+from __future__ import annotations
+
+from testbed.host import Host
+from tests.hosts.conftest import MakeController
+from tests.hosts.controller import NODE
+from tests.hosts.lab import Lab
+from tests.hosts.node_lab import Service, services
+
+PROBE = "/usr/local/lib/optimizer/node-probe.cjs"
+LOADED = f"--max-old-space-size=256 --max-semi-space-size=32 --require {PROBE}"
+THEIRS = '--max-http-header-size=8192 --title=\\"a b\\"'
+RESTART = ("--allow", "restart")
+WEB = {"more": f'Environment="NODE_OPTIONS={THEIRS}"\nExecReload=/bin/kill -HUP $MAINPID'}
+MANY = {"more": "Environment=WORKERS=1 UV_THREADPOOL_SIZE="}
+
+
+def _is_tuned(service: Service, before: str) -> None:
+    environment = service.environment()
+    assert environment["NODE_OPTIONS"] == f"{before} {LOADED}".strip()
+    assert environment["UV_THREADPOOL_SIZE"] == "8"
+    # The limit of the whole heap is the old space and three semi-spaces.
+    assert service.heap() == 256 + 3 * 32
+    assert service.limit("Max open files").split()[3:5] == ["16384", "16384"]
+
+
+def test_what_waits_for_a_restart_comes_with_it_and_goes_back_with_another(
+    node18: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(node18)
+    with services(node18, {"web": WEB}) as running:
+        web = running["web"]
+        before = web.environment()
+        heap, limit, pid = web.heap(), web.limit("Max open files"), web.pid()
+        arranged = lab.changes("node18")
+
+        waiting = one.apply("--profile", NODE).expect(0).host("node18")
+        assert {change["tunable"] for change in waiting["pending"]} == {
+            f"node.{name}[web.service]"
+            for name in (
+                *("max-old-space-size", "max-semi-space-size", "uv-threadpool-size"),
+                *("limit-nofile", "oom-score-adjust", "probe"),
+            )
+        }
+        assert web.pid() == pid
+        again = one.plan("--profile", NODE, "--detailed-exitcode").expect(0).host("node18")
+        assert again["score"]["now"] == 0
+        assert "can be reloaded, which keeps the environment" in str(again["notes"])
+        # Nothing runs with it yet, so the file that is loaded goes at once.
+        one.rollback().expect(0)
+        assert lab.changes("node18") == arranged
+
+        outcome = one.apply("--profile", NODE, *RESTART).expect(0).host("node18")
+        assert outcome["pending"] == []
+        _is_tuned(web, '--max-http-header-size=8192 --title="a b"')
+        one.rollback(*RESTART).expect(0)
+        assert _lasting(web.environment()) == _lasting(before)
+        assert (web.heap(), web.limit("Max open files")) == (heap, limit)
+    assert lab.changes("node18") == {}
+
+
+def test_a_cluster_is_tuned_and_the_probe_stays_as_long_as_one_of_it_loads_it(
+    node22: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(node22)
+    with services(node22, {"many": MANY}) as running:
+        many = running["many"]
+        before = many.environment()
+        one.apply("--profile", NODE, *RESTART).expect(0)
+        _is_tuned(many, "")
+        # One that forks, and as many as the variable says.
+        assert many.environment()["WORKERS"] == "2"
+        assert many.processes() == 3
+        assert one.verify().expect(0).host("node22")["state"] == "match"
+
+        said = one.run("rollback", one.inventory, "--dry-run").expect(0).said
+        assert f"{PROBE} stays while many.service runs with it" in said
+        one.rollback().expect(0)
+        # Workers that it forks now load the file as well.
+        assert node22.run(f"stat -c '%a %U' {PROBE}").stdout == "644 root\n"
+        many.restart()
+        assert _lasting(many.environment()) == _lasting(before)
+        one.rollback().expect(0)
+    assert lab.changes("node22") == {}
+
+
+def _lasting(environment: dict[str, str]) -> dict[str, str]:
+    """Return what is the same at each start."""
+    moving = ("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID")
+    return {name: text for name, text in environment.items() if name not in moving}
