@@ -22,6 +22,11 @@ _AUTHORITIES = {
 
 
 _SOMAXCONN = "/proc/sys/net/core/somaxconn"
+_NO_LESS_ON_A_STANDBY = (
+    "postgresql.max_connections",
+    "postgresql.max_wal_senders",
+    "postgresql.max_worker_processes",
+)
 _BACKLOGS = ("redis.tcp-backlog", "postgresql.pgbouncer.listen_backlog")
 
 
@@ -37,6 +42,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
                 *_waiting(verdicts),
                 *_not_kept(verdicts),
                 *_short_queues(verdicts, observation),
+                *_standbys_first(verdicts),
                 *node_notes(verdicts, observation),
                 *authority_notes(observation),
                 *_rights(observation),
@@ -105,6 +111,24 @@ def _short_queues(verdicts: Sequence[Verdict], observation: Observation) -> Iter
         asked = verdict.wanted if verdict.reading.tunable.id in _BACKLOGS else ""
         if asked and limit.isdecimal() and int(asked) > int(limit):
             yield f"{verdict.reading.id} {asked} is cut to net.core.somaxconn, which is {limit}"
+
+
+def _standbys_first(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """A standby with less than its primary stops, or stops following.
+
+    Source: "Hot Standby: Administrator's Overview" of the PostgreSQL manual.
+    """
+    for verdict in verdicts:
+        reading, difference = verdict.reading, verdict.difference
+        if reading.tunable.id not in _NO_LESS_ON_A_STANDBY or difference is None:
+            continue
+        before, after = reading.live or "", difference.live or difference.boot or ""
+        is_more = before.isdecimal() and after.isdecimal() and int(after) > int(before)
+        if is_more and reading.facts.get("role") == "primary":
+            yield (
+                f"{reading.id} rises: a standby needs at least as much by then, so apply it to "
+                "the standbys of this cluster first (--limit)"
+            )
 
 
 def authority_notes(observation: Observation) -> Iterator[str]:

@@ -98,6 +98,18 @@ def test_a_cluster_that_is_not_managed_says_why(
     assert reason in found.reason
 
 
+@pytest.mark.parametrize(
+    ("wanted", "is_standby", "is_said"),
+    [(200, False, True), (50, False, False), (200, True, False)],
+)
+def test_what_a_standby_may_not_have_less_of_is_said_where_its_primary_gets_more(
+    wanted: int, is_standby: bool, is_said: bool
+) -> None:
+    cluster = replace(CLUSTER, is_standby=is_standby)
+    notes = plan({"postgresql.max_connections": wanted}, cluster).notes
+    assert any("standbys of this cluster first" in note for note in notes) is is_said
+
+
 def test_a_setting_that_a_version_does_not_have_is_not_applicable() -> None:
     [found] = read("postgresql.io_method", seen())
     assert (found.state, found.reason) == (
