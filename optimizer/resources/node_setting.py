@@ -22,6 +22,16 @@ PROBE = "probe"
 PRESENT = "present"
 # systemd makes it below /run for the account of the service, and takes it away with the unit.
 _DIRECTORY, _SOCKETS = "RuntimeDirectory", "optimizer-node/%N"
+# Node does not start without a file that it has to load: where ours is gone or closed, an empty
+# one does. `+` has it run as root, whatever the unit may do, and `-` start the service anyway.
+_LIBRARY = PROBE_FILE.rpartition("/")[0]
+_GUARD, _IN_PLACE = (
+    "ExecStartPre",
+    (
+        f"-+/bin/sh -c 'mkdir -p {_LIBRARY}; [ -e {PROBE_FILE} ] || : >{PROBE_FILE}; "
+        f"chmod 755 {_LIBRARY}; chmod 644 {PROBE_FILE}'"
+    ),
+)
 # The file that a service is told to load is of another version, or not there.
 OUTDATED, MISSING = "outdated", "missing"
 
@@ -180,7 +190,8 @@ class Probe:
         # Where the service has a directory of its own, the socket is in there.
         needs_directory = text == "on" and service.set_by(_DIRECTORY) is None
         with_directory = drop_in.with_directive(_DIRECTORY, _SOCKETS if needs_directory else "")
-        return with_directory.with_variable(OPTIONS, loaded)
+        guarded = with_directory.with_directive(_GUARD, _IN_PLACE if text == "on" else "")
+        return guarded.with_variable(OPTIONS, loaded)
 
 
 def _switch(options: str) -> str:

@@ -54,10 +54,20 @@ def test_what_waits_for_a_restart_comes_with_it_and_goes_back_with_another(
         outcome = one.apply("--profile", NODE, *RESTART).expect(0).host("node18")
         assert outcome["pending"] == []
         _is_tuned(web, '--max-http-header-size=8192 --title="a b"')
+        _starts_without_the_file(web)
         one.rollback(*RESTART).expect(0)
         assert _lasting(web.environment()) == _lasting(before)
         assert (web.heap(), web.limit("Max open files")) == (heap, limit)
     assert lab.changes("node18") == {}
+
+
+def _starts_without_the_file(service: Service) -> None:
+    """Whoever takes the file away or closes it does not keep the service from starting."""
+    for spoil in (f"rm -r {PROBE.rpartition('/')[0]}", f"chmod 0 {PROBE}"):
+        service.host.run(f"cp -p {PROBE} /run/kept; {spoil}")
+        service.restart()
+        assert PROBE in service.environment()["NODE_OPTIONS"]
+        service.host.run(f"cp -p /run/kept {PROBE}; rm /run/kept")
 
 
 def test_a_cluster_is_tuned_and_the_probe_stays_as_long_as_one_of_it_loads_it(

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,6 +50,13 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     made.disarm()
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for sockets, whose paths may have some hundred characters; pytest's are longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def running(*command: str, place: Path | None = None) -> Iterator[int]:
     """Run a program until the end of the block, by which time it has a socket in a place."""
@@ -85,8 +93,8 @@ def node(place: Path) -> str:
     return str(Path(found).resolve())
 
 
-def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab) -> None:
-    place, other = lab.root / "own place", lab.root / "other"
+def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab, short: Path) -> None:
+    place, other = short / "own place", short / "other"
     program = node(place)
     other.mkdir()
     probe = lab.root / "probe.cjs"
@@ -117,8 +125,8 @@ def test_a_probe_is_asked_and_an_impostor_is_not_believed(lab: Lab) -> None:
     assert (seen[plain].probe, seen[plain].problem) == (None, "")
 
 
-def test_a_program_of_root_that_others_can_change_is_not_run(lab: Lab) -> None:
-    place = lab.root / "place"
+def test_a_program_of_root_that_others_can_change_is_not_run(lab: Lab, short: Path) -> None:
+    place = short / "place"
     program = node(place)
     # The directory for all, in which the copy lies, is enough.
     open_to_all = lab.root / "open"

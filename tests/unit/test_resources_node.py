@@ -149,6 +149,8 @@ def test_the_probe_is_there_before_a_unit_names_it_and_has_a_place_for_its_socke
     assert written(artifact, PROBE_FILE) == node_probe()
     assert LOAD in written(artifact)
     assert "RuntimeDirectory=optimizer-node/%N\n" in written(artifact)
+    # A service would not start without the file.
+    assert f"[ -e {PROBE_FILE} ] || : >{PROBE_FILE}" in written(artifact)
 
 
 def test_a_service_keeps_its_own_runtime_directory_alone() -> None:
