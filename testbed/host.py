@@ -33,16 +33,20 @@ class Host(ABC):
     # See ssh.Endpoint; also how often it is asked whether it is up, ten times in that time.
     patience: float
 
-    def __init__(self, name: str, release: str, packages: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, release: str, packages: Sequence[str], offered: Sequence[str] = ()
+    ) -> None:
         """Nothing is built or started yet.
 
-        `packages` are Debian packages that the host has from the start; their tree is cached.
+        `packages` are Debian packages that the host has from the start, `offered` those that it
+        can install without a mirror; their tree is cached.
         """
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
             raise TestbedError(f"host name {name!r} is not made of a-z, 0-9 and -")
         self.name = name
         self.release = release
         self.packages = tuple(packages)
+        self.offered = tuple(offered)
         self.address = ""
         self.port = 22
         self.user_key = Path()
@@ -182,7 +186,7 @@ class Host(ABC):
             cord.unplug()
 
     def _tree(self, *more: str) -> debian.Tree:
-        return debian.tree(self.release, (*self.packages, *more))
+        return debian.tree(self.release, (*self.packages, *more), self.offered)
 
     def _new_host_key(self, folder: Path) -> Key:
         return new_key(folder / "host_key", self.name)

@@ -37,10 +37,14 @@ class NspawnHost(Host):
         *,
         release: str = "bookworm",
         packages: Sequence[str] = (),
+        offered: Sequence[str] = (),
         kernel_api: KernelApi = "network",
     ) -> None:
-        """See the class; `packages` are added to the system before its first boot."""
-        super().__init__(name, release, packages)
+        """See the class; `packages` are added to the system before its first boot.
+
+        `offered` packages can be installed on it later, though it reaches no mirror.
+        """
+        super().__init__(name, release, packages, offered)
         self.kernel_api = kernel_api
         self._folder: Path | None = None
         self._machine = ""

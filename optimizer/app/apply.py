@@ -158,10 +158,11 @@ def _settle(
     take: reads a reply into the host; False asks again.
     """
     open_hosts = dict(hosts)
+    timeout = _COMMAND_TIMEOUT + max(map(_patience, hosts.values()), default=0)
     grace = deadline + 30.0
     while open_hosts:
         programs = {name: program(host) for name, host in open_hosts.items()}
-        for name, reply in fleet.run(programs, _COMMAND_TIMEOUT).items():
+        for name, reply in fleet.run(programs, timeout).items():
             if take(open_hosts[name], reply):
                 del open_hosts[name]
         if not open_hosts:

@@ -14,6 +14,7 @@ from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
+from optimizer.model.packages import ABSENT
 from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
 from optimizer.model.request import join
 from optimizer.model.snapshot import Snapshot
@@ -32,7 +33,13 @@ from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
 from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
-from optimizer.resources import huge_pages_back, node_back, postgresql_back, redis_back
+from optimizer.resources import (
+    huge_pages_back,
+    node_back,
+    package_back,
+    postgresql_back,
+    redis_back,
+)
 from optimizer.resources.back import Held
 from optimizer.resources.base import encode_blobs
 from optimizer.store import snapshots
@@ -73,8 +80,9 @@ def _host(
         way = undo(back, seen, include_foreign=include_foreign)
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
-        housed = huge_pages_back.guarded(free.steps, seen, allow)
-        held = (*safe.held, *free.held, *housed.held)
+        alone = package_back.guarded(free.steps, seen)
+        housed = huge_pages_back.guarded(alone.steps, seen, allow)
+        held = (*safe.held, *free.held, *alone.held, *housed.held)
         # What is held back can still be brought back, so the change is not undone yet.
         loaded = node_back.guarded(housed.steps, seen, allow)
         undoes = () if held or loaded.kept_by else way.undoes
@@ -182,8 +190,8 @@ def _changes(step: Step) -> list[Change]:
             tunable=step.tunable,
             module=step.tunable.partition(".")[0],
             kind=tunable.kind if tunable else _kind_of(step),
-            before=step.before,
-            after=step.after,
+            before=_shown(step.before),
+            after=_shown(step.after),
             boot_before=step.before if is_written else None,
             boot_after=step.after if is_written else None,
             effect=Effect.RESTART if step.takes_restart else Effect.LIVE,
@@ -198,6 +206,10 @@ def _kind_of(step: ValueStep) -> str:
     """Return the kind of a value that belongs to several tunables, or to one that is not known."""
     kind, colon, _ = step.path.partition(":")
     return kind if colon else "sysctl"
+
+
+def _shown(text: str) -> str | None:
+    return None if text == ABSENT else text
 
 
 def _files(step: Step) -> list[FileChange]:

@@ -11,6 +11,7 @@ from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
+from optimizer.model.packages import is_version, name_at
 from optimizer.model.plan import ProfileRef, Skipped
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
@@ -131,6 +132,9 @@ def _value_drift(step: ValueStep, seen: Observation) -> list[Drift]:
     is_beaten = ours is not None and boot != ours
     # Whoever restarts the server brings what waits; either is as we left it.
     right = (step.before, step.after) if step.write == "pend" else (step.after,)
+    # Whoever upgrades a package leaves it installed.
+    if name_at(step.path) and is_version(step.after) and live is not None and is_version(live):
+        return []
     if live in right and not is_beaten:
         return []
     return [Drift(tunable=step.tunable, expected=step.after, live=live, boot=boot, source=source)]

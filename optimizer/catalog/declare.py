@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from optimizer.catalog.postgresql_values import Real, Size, Time
+from optimizer.catalog.postgresql_values import ON_OFF, Real, Size, Time
 from optimizer.catalog.redis_values import BytesOrPercent
 from optimizer.catalog.valuetypes import Barring, Limit
 from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
@@ -24,6 +24,11 @@ PRESENT = "present"
 FLAG = Choice(
     (PRESENT,),
     (("", PRESENT), ("1", PRESENT), ("on", PRESENT), ("yes", PRESENT), ("true", PRESENT)),
+)
+
+INSTALLED = Barring(
+    ON_OFF,
+    (("off", "a profile removes no package; leave it out, or say untouched"),),
 )
 
 
@@ -130,6 +135,13 @@ def pgbouncer(name: str, value: ValueType, why: str, **details: Unpack[Details])
         unit=unit_of(value),
         **details,
     )
+
+
+def package(tunable: str, name: str, why: str, **details: Unpack[Details]) -> Tunable:
+    """Declare a package of Debian's that may be installed; name: as apt knows it."""
+    docs = f"https://packages.debian.org/{name}"
+    details = {"risk": Risk.MEDIUM, **details}
+    return Tunable(tunable, "package", name, INSTALLED, why, docs, **details)
 
 
 def postgresql_docs(name: str, page: str) -> str:

@@ -5,7 +5,7 @@ Source: "pgbouncer.ini" of the PgBouncer manual; SHOW CONFIG of 1.18 and 1.24.
 
 from __future__ import annotations
 
-from optimizer.catalog.declare import Area, pgbouncer
+from optimizer.catalog.declare import Area, package, pgbouncer
 from optimizer.catalog.postgresql_values import ON_OFF_WORDS, Time
 from optimizer.catalog.spelling import meant, spellings
 from optimizer.model.tunable import Effect, Risk
@@ -186,7 +186,16 @@ _KEEPALIVE = (
     ),
 )
 
-AREA = Area("PgBouncer", (*_POOLS, *_TIMES, *_CLIENTS, *_KEEPALIVE))
+_INSTALLED = package(
+    "postgresql.pgbouncer.installed",
+    "pgbouncer",
+    "Is Debian's package of PgBouncer, beside a cluster. Its service starts at once with the "
+    "package's own configuration, which has no databases; the next plan tunes it.",
+    weight=2,
+    opt_in="it brings packages and a service that nobody uses before its databases are named",
+)
+
+AREA = Area("PgBouncer", (_INSTALLED, *_POOLS, *_TIMES, *_CLIENTS, *_KEEPALIVE))
 
 _SPELLED = spellings(AREA.tunables)
 

@@ -30,7 +30,8 @@ squeeze() {
 }
 
 # Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
-# of a server (redis:…), an object in one of its databases, or a variable of a Node service (node:…).
+# of a server (redis:…), an object in one of its databases, a variable of a Node service (node:…),
+# or a package.
 # 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
@@ -40,6 +41,7 @@ read_value() {
     postgresql:*) if is_object "$1"; then postgresql_object_read "$1"; else postgresql_read "$1"; fi; return ;;
     pgbouncer:*) pgbouncer_read "$1"; return ;;
     node:*) node_read "$1"; return ;;
+    package:*) package_read "$1"; return ;;
     esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
@@ -62,6 +64,7 @@ write_value() {
     case $1 in
     redis:*) redis_write "$1" "$2"; return ;;
     postgresql:*) postgresql_object_write "$1" "$2"; return ;;
+    package:*) package_write "$1" "$2"; return ;;
     esac
     text=$2
     [ "$text" = @empty ] && text=

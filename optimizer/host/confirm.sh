@@ -100,14 +100,14 @@ make_count() {
     done <"$JOURNAL/manifest"
 }
 
-# Objects in a database outlast a reboot, as files do. They come last, so that a server that does
+# Objects in a database outlast a reboot, as files do, and so does a package. They come last, so that a server that does
 # not come back from its restart has none of them to be rid of.
 make_objects() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = last ] || continue
         emit intent "$path" >>"$JOURNAL/progress"
         flush "$JOURNAL/progress"
-        { [ "$after" = off ] || is_library_loaded "$path"; } && write_value "$path" "$after" && continue
+        { [ "$after" = off ] || ! is_object "$path" || is_library_loaded "$path"; } && write_value "$path" "$after" && continue
         why=$ERROR
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from optimizer.host.node_health_observed import node_healths
 from optimizer.host.node_observed import node_services, variables_of
+from optimizer.host.packages_observed import packages
 from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
@@ -73,6 +74,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         redis=servers,
         postgresql=databases,
         pgbouncer=pooled,
+        packages=packages(by_word),
         node_health=node_healths(by_word),
         node=programs,
         library_users=frozenset(fields[0] for fields in by_word["library-user"]),
@@ -82,9 +84,14 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
 
 def _values(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, LiveValue]:
     dependents = {path: names for path, names in by_word["depends"]}
-    values = (_value(fields) for fields in by_word["value"])
+    edited = {path: files for path, files in by_word["edited"]}
     return {
-        value.path: replace(value, dependents=dependents.get(value.path, "")) for value in values
+        value.path: replace(
+            value,
+            dependents=dependents.get(value.path, ""),
+            edited=edited.get(value.path, ""),
+        )
+        for value in map(_value, by_word["value"])
     }
 
 

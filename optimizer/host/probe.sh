@@ -78,7 +78,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|node):/ && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|package|node):/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -292,6 +292,7 @@ probe_main() {
     probe_redis
     probe_postgresql
     probe_pgbouncer
+    probe_packages
     probe_node_health
     probe_node
     probe_lines

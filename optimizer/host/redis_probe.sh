@@ -204,10 +204,11 @@ redis_addresses() {
 
 # Parameters that a change touched are read one by one, whatever the profile asks for.
 probe_parameters() {
-    printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql|pgbouncer|node):' | sort -u | while IFS= read -r path; do
+    printf '%s\n' "$VALUES" | grep -E '^(redis|postgresql|pgbouncer|package|node):' | sort -u | while IFS= read -r path; do
         if read_value "$path"; then
             emit value "$path" writable "$REPLY" ''
             if is_object "$path" && [ "$DEPENDENTS" != @empty ]; then emit depends "$path" "$DEPENDENTS"; fi
+            case $path=$REPLY in package:*=[0-9]*) probe_package_back "$path" ;; esac
         else
             emit value "$path" unreadable - ''
         fi

@@ -109,21 +109,23 @@ restore_value() {
 }
 
 # tunable path before after, of an object in a database: after the files, when its server has
-# been started with them. A change that never came as far as this one has nothing to take back.
+# been started with them; or of a package. A change that never came as far as this one has nothing to take back.
 restore_object() {
     if [ "${UNDO:-}" = yes ]; then was_begun "$2" || return 0; fi
-    # At boot no server runs yet.
+    # At boot no server runs yet, and none can be started or stopped by the scripts of a package.
     if [ "${MODE:-}" = boot ]; then
         LATER=yes
         return 0
     fi
+    package_await "$2"
     for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
         read_value "$2" || :
         [ "$REPLY" = @down ] || break
         sleep 1
     done
     [ "$REPLY" = "$3" ] && return 0
-    if [ "$REPLY" != "$4" ] && [ "$REPLY" != @down ] && [ "${FORCE:-}" != yes ]; then
+    if [ "$REPLY" != "$4" ] && [ "$REPLY" != @down ] && [ "${FORCE:-}" != yes ] &&
+        ! is_half_package "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
     fi
@@ -412,7 +414,7 @@ restart_timer() {
     systemctl try-restart "$1" >/dev/null 2>&1 </dev/null
 }
 
-# What is in a database goes back when the servers have been started.
+# What is in a database goes back when the servers have been started, and so do packages.
 restore_after_boot() {
     systemd-run --quiet --collect --no-block --unit="optimizer-restore-$(header "$JOURNAL" run)" \
         --property=After=multi-user.target --property=Type=oneshot \

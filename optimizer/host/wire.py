@@ -79,6 +79,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         POSTGRESQL_DATABASE=database_query() if request.postgresql_health else "",
         POSTGRESQL_OBJECTS="yes" if request.postgresql_objects else "no",
         PGBOUNCER=" ".join(sorted(request.pgbouncer)),
+        PACKAGES=" ".join(sorted(request.packages)),
         POSTGRESQL_SESSION=" ".join(f"-c {name}={text}" for name, text in SESSION.items()),
         POSTGRESQL_SECONDS=str(SECONDS),
         NODE_HEALTH="yes" if request.node_health else "no",

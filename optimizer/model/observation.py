@@ -12,6 +12,7 @@ from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 if TYPE_CHECKING:
     from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
+    from optimizer.model.packages import Package
     from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
@@ -30,10 +31,11 @@ class LiveValue:
     """One value in force, its canonical text, and whether it can be written.
 
     path: a file of /proc or /sys, `redis:ADDRESS/PARAMETER`,
-        `postgresql:ADDRESS/SETTING` or `node:UNIT/VARIABLE`.
+        `postgresql:ADDRESS/SETTING`, `node:UNIT/VARIABLE` or `package:NAME`.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
-    dependents: what of somebody else's needs it, for an object in a database.
+    dependents: what of somebody else's needs it, for an object in a database or a package.
+    edited: configuration files of a package that are not as it brought them.
     """
 
     path: str
@@ -41,6 +43,7 @@ class LiveValue:
     text: str = ""
     options: tuple[str, ...] = ()
     dependents: str = ""
+    edited: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ class Observation:
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
     node: every Node service, likewise.
+    packages: packages by name, those that a probe was asked for.
     node_health: the health of each Node service, likewise.
     library_users: units (or `pid 123`) that run with a file of ours, which is to outlive them.
     services: what else of redis, postgresql and node runs on the host.
@@ -217,6 +221,7 @@ class Observation:
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()
     pgbouncer: tuple[PgBouncer, ...] = ()
+    packages: Mapping[str, Package] = field(default_factory=dict)
     node_health: tuple[NodeHealth, ...] = ()
     node: tuple[NodeService, ...] = ()
     services: frozenset[str] = frozenset()

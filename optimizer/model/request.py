@@ -17,6 +17,7 @@ class ProbeRequest:
     redis: parameters of Redis servers; asking for any finds the servers of the host.
     postgresql: settings of PostgreSQL clusters, pgbouncer: parameters of PgBouncers, likewise.
     node: options (`--…`), variables and directives of Node services, likewise.
+    packages: names of packages of the host's own manager.
     redis_health, postgresql_health: also what health checks of them need.
     postgresql_objects: also extensions and views in each database.
     node_health: what health checks of Node processes need; it finds them, too.
@@ -34,6 +35,7 @@ class ProbeRequest:
     postgresql_health: bool = False
     postgresql_objects: bool = False
     pgbouncer: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
     node_health: bool = False
     node: frozenset[str] = frozenset()
     snapshots: bool = False

@@ -31,13 +31,14 @@ class ValueStep(_Data):
 
     path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`,
         `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`),
-        `pgbouncer:ADDRESS/PARAMETER`, or `node:UNIT/VARIABLE`.
+        `pgbouncer:ADDRESS/PARAMETER`, `package:NAME`, or `node:UNIT/VARIABLE`.
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
         `pend` leaves it as it is until somebody restarts the server, and says what it will be
         then by the files of this change;
         `follow` expects the kernel to change it together with another value; `hold` writes
         the same value again because another write resets it; `last` has the confirmation
-        make an object in a database, when files count and servers were restarted.
+        make an object in a database, or install a package, when files count and servers were
+        restarted.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
         partner brings it back instead (vm.dirty_bytes = 0).
     patience: seconds that writing it may take, such as an append-only file being written.

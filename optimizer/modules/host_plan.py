@@ -23,6 +23,7 @@ from optimizer.modules.pooling import Pooling
 from optimizer.planning.comparing import Status, Verdict, excluding_pairs
 from optimizer.resources.base import Artifact, encode_blobs
 from optimizer.resources.boot_parameter import spelled
+from optimizer.resources.package import along
 from optimizer.scoring import conformance
 
 
@@ -57,7 +58,7 @@ def plan_host(
         kernel=observation.facts.kernel,
         summary=summary(observation.facts),
         score=conformance.forecast(verdicts, allow),
-        changes=(*_changes(verdicts, allow, points), *_followers(steps)),
+        changes=(*_changes(verdicts, allow, points), *_followers(steps), *along(steps)),
         files=artifact.files,
         unchanged=sum(verdict.status is Status.MATCH for verdict in verdicts),
         not_applicable=_skipped(verdicts, Status.NOT_APPLICABLE),

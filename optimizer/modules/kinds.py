@@ -11,6 +11,7 @@ from optimizer.resources.journald import Journald
 from optimizer.resources.logrotate import Logrotate
 from optimizer.resources.maintenance import Maintenance
 from optimizer.resources.node import NodeSetting
+from optimizer.resources.package import PackageKind
 from optimizer.resources.pgbouncer import PgbouncerParameter
 from optimizer.resources.postgresql import PostgresqlSetting
 from optimizer.resources.postgresql_object import PostgresqlObject
@@ -34,6 +35,7 @@ _ALL: tuple[ResourceKind, ...] = (
     Maintenance(),
     PgbouncerParameter(),
     NodeSetting(),
+    PackageKind(),
 )
 
 KINDS: Mapping[str, ResourceKind] = MappingProxyType({kind.name: kind for kind in _ALL})

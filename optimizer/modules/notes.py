@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from optimizer.model.observation import Observation
 from optimizer.modules.node_notes import node_notes
 from optimizer.planning.comparing import Status, Verdict
-from optimizer.resources import sysctl
+from optimizer.resources import package, sysctl
 
 _AUTHORITIES = {
     "tuned": "tuned is running and may write the same values again",
@@ -44,6 +44,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
                 *_short_queues(verdicts, observation),
                 *_standbys_first(verdicts),
                 *node_notes(verdicts, observation),
+                *_packages(verdicts, observation),
                 *authority_notes(observation),
                 *_rights(observation),
             ]
@@ -129,6 +130,13 @@ def _standbys_first(verdicts: Iterable[Verdict]) -> Iterator[str]:
                 f"{reading.id} rises: a standby needs at least as much by then, so apply it to "
                 "the standbys of this cluster first (--limit)"
             )
+
+
+def _packages(verdicts: Iterable[Verdict], observation: Observation) -> Iterator[str]:
+    for verdict in verdicts:
+        if verdict.difference and verdict.reading.tunable.kind == "package":
+            found = observation.packages[verdict.reading.tunable.target]
+            yield f"{verdict.reading.id}: {package.note(found)}"
 
 
 def authority_notes(observation: Observation) -> Iterator[str]:

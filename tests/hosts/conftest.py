@@ -209,6 +209,33 @@ def pooler(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PoolerHost]:
         yield one
 
 
+@contextmanager
+def lent_offer(lab: Lab, kind: str, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Lend out a host with a cluster that runs, on which PgBouncer can be installed."""
+    debian(lab.host(kind), kind.removeprefix("offer")).wait()
+    with guarded(lab, kind, request) as host:
+        yield host
+
+
+@pytest.fixture
+def offer15(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with lent_offer(lab, "offer15", request) as host:
+        yield host
+
+
+@pytest.fixture
+def offer17(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with lent_offer(lab, "offer17", request) as host:
+        yield host
+
+
+@pytest.fixture(params=["offer15", "offer17"])
+def offering(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """One release after the other."""
+    with lent_offer(lab, request.param, request) as one:
+        yield one
+
+
 @pytest.fixture
 def node18(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
     with guarded(lab, "node18", request) as host:

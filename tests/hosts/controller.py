@@ -22,6 +22,7 @@ REDIS_FULL = str(PROFILES / "redis-full.yaml")
 NODE = str(PROFILES / "node.yaml")
 POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
 PGBOUNCER_FULL = str(PROFILES / "pgbouncer-full.yaml")
+PGBOUNCER_INSTALLED = str(PROFILES / "pgbouncer-installed.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
 MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.

@@ -49,6 +49,11 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         # PgBouncer 1.18 and 1.24, each beside Debian's cluster.
         "pool15": lambda: NspawnHost("pool15", packages=_POOLED),
         "pool17": lambda: NspawnHost("pool17", release="trixie", packages=_POOLED),
+        # PostgreSQL 15 and 17 alone, and PgBouncer to be had.
+        "offer15": lambda: NspawnHost("offer15", packages=("postgresql",), offered=("pgbouncer",)),
+        "offer17": lambda: NspawnHost(
+            "offer17", release="trixie", packages=("postgresql",), offered=("pgbouncer",)
+        ),
         # Node 18 and 20, as Debian builds them.
         "node18": lambda: NspawnHost("node18", packages=("nodejs",)),
         "node20": lambda: NspawnHost("node20", release="trixie", packages=("nodejs",)),

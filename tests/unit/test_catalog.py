@@ -37,6 +37,7 @@ SERVERS = {
     "maintenance": "postgresql",
     "pgbouncer": "postgresql",
     "node": "node",
+    "package": "postgresql",
 }
 ALL = [*catalog.TUNABLES.values(), *filter(None, [*UNIT_TUNABLES, *MADE])]
 
@@ -60,7 +61,8 @@ def test_each_declaration_is_complete(tunable: Tunable) -> None:
         r"|https://redis\.io/docs/latest/[\w./-]+/"
         r"|https://nodejs\.org/api/[a-z]+\.html(#[\w-]+)?"
         r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?"
-        r"|https://www\.pgbouncer\.org/config\.html#[a-z_]+",
+        r"|https://www\.pgbouncer\.org/config\.html#[a-z_]+"
+        r"|https://packages\.debian\.org/[a-z0-9.+-]+",
         tunable.docs,
     )
     assert 1 <= tunable.weight <= 10
@@ -82,6 +84,9 @@ def test_each_target_fits_its_kind(tunable: Tunable) -> None:
             assert tunable.id == f"postgresql.maintenance.{tunable.target}"
         case "pgbouncer":
             assert tunable.id == f"postgresql.pgbouncer.{tunable.target}"
+        case "package":
+            assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", tunable.target)
+            assert tunable.id == f"postgresql.{tunable.target}.installed"
         case "sysfs":
             assert re.fullmatch(r"/(sys|proc/irq)(/[a-z0-9_*-]+)+", tunable.target)
             assert tunable.target.count("*") <= 2

@@ -1,0 +1,125 @@
+"""A package on real hosts: planned, installed and purged, with all it brings; every file counts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from testbed.host import Host
+from tests.hosts.arranged import arranged
+from tests.hosts.conftest import MakeController
+from tests.hosts.controller import PGBOUNCER_INSTALLED
+from tests.hosts.package_lab import changed, everything, installed, owned
+from tests.hosts.pgbouncer_lab import INI
+
+WANTED = ("--profile", PGBOUNCER_INSTALLED)
+ID = "postgresql.pgbouncer.installed"
+
+# What dpkg, apt, ldconfig and systemd write besides the files of a package.
+_RECORDS = re.compile(
+    r"/var/lib/dpkg/(status|status-old|info/.*)|/var/lib/apt/extended_states"
+    r"|/var/log/dpkg\.log|/var/log/apt/(history|term)\.log"
+    r"|/etc/ld\.so\.cache|/var/cache/(ldconfig/aux-cache|apt/(src)?pkgcache\.bin)"
+    r"|/etc/rc.\.d/.*pgbouncer|/etc/systemd/system/multi-user\.target\.wants/pgbouncer\.service"
+)
+# What of that is still there when the package is gone.
+LEFT = {
+    # By the hook of debconf, in Debian 13.
+    "/var/cache/apt/pkgcache.bin",
+    "/var/cache/apt/srcpkgcache.bin",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/lib/dpkg/status-old",
+    "/var/log/apt/history.log",
+    "/var/log/apt/term.log",
+    "/var/log/dpkg.log",
+}
+
+
+def test_a_package_is_installed_as_planned_and_purged_to_the_last_file(
+    offering: Host, controller: MakeController
+) -> None:
+    one, name = controller(offering), offering.name
+    before, packages = everything(offering), installed(offering)
+    plan = one.plan(*WANTED).expect(0).host(name)
+    assert everything(offering) == before
+    assert "dpkg -L" in plan["notes"][0]
+
+    one.apply(*WANTED).expect(0)
+    now = installed(offering)
+    assert now - packages == _listed(plan)
+    assert packages <= now
+    more = changed(before, everything(offering)) - owned(offering, now - packages)
+    assert {path for path in more if not _RECORDS.fullmatch(path)} == set()
+    assert offering.run("systemctl is-active pgbouncer").stdout == "active\n"
+    automatic = offering.run("cat /var/lib/apt/extended_states").stdout.split()
+    assert [package for package, _ in now - packages if package not in automatic] == ["pgbouncer"]
+    assert one.verify().expect(0).host(name)["state"] == "match"
+    again = one.plan(*WANTED).expect(0).host(name)
+    tuned = [change["tunable"] for change in again["changes"]]
+    assert tuned == ["postgresql.pgbouncer.max_client_conn[6432]"]
+
+    one.rollback().expect(0)
+    assert installed(offering) == packages
+    assert changed(before, everything(offering)) <= LEFT
+
+
+def test_what_somebody_configured_stays_and_settings_go_back_before_the_package(
+    offer15: Host, controller: MakeController
+) -> None:
+    one, name = controller(offer15), offer15.name
+    packages = installed(offer15)
+    first = one.apply(*WANTED).expect(0).host(name)["snapshot"]
+    with arranged(offer15, f"cp -a {INI} /run/ini; echo '; mine' >>{INI}", f"mv /run/ini {INI}"):
+        kept = one.rollback("--dry-run").expect(0).host(name)
+        assert kept["steps"] == []
+        assert INI in kept["changes"][0]["advice"]
+        assert "needed by pgbouncer" in kept["changes"][1]["advice"]
+
+    one.apply(*WANTED).expect(0)
+    back = one.rollback("--to", first).expect(0).host(name)
+    assert {change["tunable"].partition("[")[0] for change in back["held_back"]} == {ID}
+    assert installed(offer15) > packages
+    one.rollback("--to", first).expect(0)
+    assert installed(offer15) == packages
+
+
+# The package's own script fails at its end, when its service runs already.
+_BROKEN = r"""
+cp -a /srv/offered /srv/kept
+cd /srv/offered
+dpkg-deb -R pgbouncer_*.deb unpacked
+echo 'echo it is broken >&2; exit 1' >>unpacked/DEBIAN/postinst
+rm pgbouncer_*.deb
+dpkg-deb -b unpacked pgbouncer.deb
+rm -r unpacked
+for file in *.deb; do
+    dpkg-deb --field $file
+    printf 'Filename: %s\nSize: %s\n' $file $(stat -c %s $file)
+    printf 'SHA256: %s\n\n' $(sha256sum <$file | cut -d ' ' -f 1)
+done >Packages
+apt-get -q update
+"""
+_WHOLE = "rm -rf /srv/offered; mv /srv/kept /srv/offered; apt-get -q update"
+
+
+def test_a_package_that_cannot_be_set_up_is_taken_back_with_all_that_came_along(
+    offer17: Host, controller: MakeController
+) -> None:
+    one = controller(offer17)
+    with arranged(offer17, _BROKEN, _WHOLE):
+        before, packages = everything(offer17), installed(offer17)
+        said = one.apply(*WANTED).expect(3).said
+        assert "post-installation script" in said
+        assert installed(offer17) == packages
+        assert changed(before, everything(offer17)) <= LEFT
+        assert offer17.run("systemctl is-active pgbouncer", check=False).stdout == "inactive\n"
+
+
+def _listed(plan: Any) -> set[tuple[str, str]]:
+    brought = {
+        (change["tunable"].removeprefix(f"{ID}[").rstrip("]"), change["after"])
+        for change in plan["changes"]
+        if change["follows"] == ID
+    }
+    assert ("off", "on") in {(change["before"], change["after"]) for change in plan["changes"]}
+    return brought
