@@ -29,7 +29,9 @@ package_write() {
     esac
 }
 
-# path name version. It is fetched into the journal first, where what it holds can be looked at.
+# path name version. It is fetched into the journal first, where what it holds can be looked at. What
+# apt and dpkg say goes into files there: should this shell be killed, a pipe would be gone, and
+# scripts of a package would die of it, halfway.
 package_install() {
     folder=${from:-$JOURNAL}/package
     rm -rf "$folder"
@@ -48,8 +50,8 @@ package_put() {
     case $1 in */*) mark=--mark-auto ;; esac
     package_needs_nothing "$2" "$3" || return 1
     # shellcheck disable=SC2086
-    said=$(package_apt --no-remove $mark -o Dir::Cache::archives="$folder" install "$2=$3") && return 0
-    package_says "$said"
+    package_apt --no-remove $mark -o Dir::Cache::archives="$folder" install "$2=$3" >"$folder/said" && return 0
+    package_says "$(cat "$folder/said")"
     return 1
 }
 
@@ -96,8 +98,13 @@ package_mark() {
 
 # dpkg by itself does not wait for another one.
 package_dpkg() {
+    log=${from:-$JOURNAL}/said
     for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        said=$(DEBIAN_FRONTEND=noninteractive dpkg "$@" 2>&1 </dev/null) && { ERROR=; return 0; }
+        failed=0
+        DEBIAN_FRONTEND=noninteractive dpkg "$@" >"$log" 2>&1 </dev/null || failed=$?
+        said=$(cat "$log" 2>/dev/null)
+        rm -f "$log"
+        [ "$failed" != 0 ] || { ERROR=; return 0; }
         case $said in *lock*"by another process"*) sleep 3 ;; *) break ;; esac
     done
     package_says "$said"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from testbed.host import Host
 
-# What a host writes by itself while nobody changes it.
+# What a host writes by itself while nobody changes it, and the logs of its servers.
 _ALIVE = re.compile(
     r"/var/log/(journal|postgresql)/.*|/var/log/(w|b|last)tmp.*|/var/lib/systemd/(timers|random-seed).*"
     r"|/var/lib/postgresql/.*|/var/(tmp|lib/logrotate)/.*|/root/.*|/var/log/(auth|sys|cron)\S*"

@@ -147,6 +147,7 @@ def test_one_that_was_never_begun_is_not_purged(lab: Lab) -> None:
 def ask(lab: Lab, script: str, *functions: str) -> list[tuple[str, ...]]:
     """Run the words about packages with functions in place of apt and dpkg."""
     head, _, _ = program("probe").rpartition("\nprobe_main")
+    lab.journal.mkdir(parents=True, exist_ok=True)
     scratch = f"scratch={shlex.quote(str(lab.root / 'scratch'))}"
     answers = lab.run("\n".join((head, scratch, *functions, script, "")))
     return [(answer.word, *answer.fields) for answer in answers]
