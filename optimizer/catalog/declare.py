@@ -137,9 +137,8 @@ def pgbouncer(name: str, value: ValueType, why: str, **details: Unpack[Details])
     )
 
 
-def package(tunable: str, name: str, why: str, **details: Unpack[Details]) -> Tunable:
+def package(tunable: str, name: str, why: str, docs: str, **details: Unpack[Details]) -> Tunable:
     """Declare a package of Debian's that may be installed; name: as apt knows it."""
-    docs = f"https://packages.debian.org/{name}"
     details = {"risk": Risk.MEDIUM, **details}
     return Tunable(tunable, "package", name, INSTALLED, why, docs, **details)
 

@@ -191,6 +191,7 @@ _INSTALLED = package(
     "pgbouncer",
     "Is Debian's package of PgBouncer, beside a cluster. Its service starts at once with the "
     "package's own configuration, which has no databases; the next plan tunes it.",
+    "https://www.pgbouncer.org/install.html",
     weight=2,
     opt_in="it brings packages and a service that nobody uses before its databases are named",
 )

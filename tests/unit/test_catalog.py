@@ -61,8 +61,7 @@ def test_each_declaration_is_complete(tunable: Tunable) -> None:
         r"|https://redis\.io/docs/latest/[\w./-]+/"
         r"|https://nodejs\.org/api/[a-z]+\.html(#[\w-]+)?"
         r"|https://www\.postgresql\.org/docs/current/[\w-]+\.html(#GUC-[A-Z-]+)?"
-        r"|https://www\.pgbouncer\.org/config\.html#[a-z_]+"
-        r"|https://packages\.debian\.org/[a-z0-9.+-]+",
+        r"|https://www\.pgbouncer\.org/(config\.html#[a-z_]+|install\.html)",
         tunable.docs,
     )
     assert 1 <= tunable.weight <= 10
