@@ -1,8 +1,9 @@
-"""A Node service under load, with and without the probe: `python -m bench.node [ROUNDS]`.
+"""A Node service under load, with the probe and with a profile: `python -m bench.node [ROUNDS]`.
 
-Each round has every state once, in a drawn order: without the probe, without it once more, and with
-it. How far the two that are the same are apart is what the machine itself does; a difference that
-is not larger says nothing. The service and wrk have a CPU each where there are two.
+Each round has every state once, in a drawn order: without the probe, without it once more, with
+it, and with all that the profile sets of Node. How far the two that are the same are apart is what
+the machine itself does; a difference that is not larger says nothing. The service and wrk have a
+CPU each where there are two.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.controller import run
+from bench.controller import Controller, controlled, run
 from bench.redis import interval
 from bench.timing import BenchFailed
 from optimizer.host import node_probe
 from testbed.nspawn import NspawnHost
 
 ROUNDS = 12
+PROFILE = "production"
 _SEED = 7
 _PROBE = "/usr/local/lib/optimizer/node-probe.cjs"
 _APP = "/opt/bench/service.cjs"
@@ -55,11 +57,14 @@ http.createServer((asked, answer) => {
 }).listen(Number(process.env.PORT), '127.0.0.1')
 """
 _WITHOUT, _AGAIN, _WITH = "without", "without again", "with the probe"
-# State -> what the unit has in it besides. A state that is brought about by a profile comes here.
+_TUNED = f"with {PROFILE}"
+# State -> what the unit has in it besides.
 _STATES: Mapping[str, str] = {
     _WITHOUT: "",
     _AGAIN: "",
     _WITH: f"RuntimeDirectory={_UNIT}\nEnvironment=NODE_OPTIONS=--require={_PROBE}\n",
+    # The optimizer brings it about.
+    _TUNED: "",
 }
 
 
@@ -85,12 +90,13 @@ def main(words: Sequence[str]) -> int:
 def _measured(count: int) -> Rounds:
     draw = random.Random(_SEED)  # noqa: S311 - an order, not a secret
     rounds = []
-    with NspawnHost("bench-node", packages=("nodejs", "wrk")) as host:
+    host = NspawnHost("bench-node", packages=("nodejs", "wrk"))
+    with controlled(host) as controller:
         _install(host, _PROBE, node_probe())
         _install(host, _APP, _SERVICE)
         for number in range(count):
             order = draw.sample(list(_STATES), len(_STATES))
-            rounds.append({state: _run(host, state) for state in order})
+            rounds.append({state: _run(host, controller, state) for state in order})
             print(f"bench: Node, round {number + 1} of {count}", file=sys.stderr)
     return rounds
 
@@ -99,8 +105,8 @@ def _install(host: NspawnHost, path: str, text: str) -> None:
     host.run(f"umask 022; mkdir -p {path.rpartition('/')[0]} && cat >{path}", input=text)
 
 
-def _run(host: NspawnHost, state: str) -> Figures:
-    """Start the service anew, warm it up, load it, stop it."""
+def _run(host: NspawnHost, controller: Controller, state: str) -> Figures:
+    """Start the service anew, bring its state about, load it, stop it."""
     unit = textwrap.dedent(
         f"""\
         [Service]
@@ -111,17 +117,33 @@ def _run(host: NspawnHost, state: str) -> Figures:
         """
     )
     _install(host, f"/run/systemd/system/{_UNIT}.service", unit + _STATES[state])
+    host.run(f"systemctl daemon-reload; systemctl start {_UNIT}")
+    allowed = ("--allow", "restart", "--yes")
+    try:
+        if state == _TUNED:
+            controller.optimizer("apply", "--profile", PROFILE, "--only", "node.*", *allowed)
+        printed = _loaded(host)
+    finally:
+        if state == _TUNED:
+            controller.optimizer("rollback", *allowed)
+        host.run(f"systemctl stop {_UNIT}")
+    return _figures(state, printed)
+
+
+def _loaded(host: NspawnHost) -> str:
+    """Warm the service up and load it; what wrk says, and what the process takes then."""
     wrk = f"if [ $(nproc) -gt 1 ]; then wrk='taskset -c 1 {_WRK}'; else wrk='{_WRK}'; fi"
-    printed = host.run(
-        f"set -e; {wrk}; systemctl daemon-reload; systemctl start {_UNIT};"
-        f" until $wrk -d1 >/dev/null 2>&1; do sleep 0.1; done; $wrk -d{_WARM} >/dev/null;"
-        f" $wrk -d{_LOAD}; pid=$(systemctl show -p MainPID --value {_UNIT});"
-        f" grep VmRSS /proc/$pid/status;"
-        f" echo probe: $(grep -c optimizer-node- /proc/$pid/net/unix);"
-        f" systemctl stop {_UNIT}",
+    return host.run(
+        f"set -e; {wrk}; until $wrk -d1 >/dev/null 2>&1; do sleep 0.1; done;"
+        f" $wrk -d{_WARM} >/dev/null; $wrk -d{_LOAD};"
+        f" pid=$(systemctl show -p MainPID --value {_UNIT}); grep VmRSS /proc/$pid/status;"
+        f" echo probe: $(grep -c optimizer-node- /proc/$pid/net/unix)",
         timeout=120,
     ).stdout
-    if (_found(r"probe: (\d)", printed) > 0) != (state == _WITH):
+
+
+def _figures(state: str, printed: str) -> Figures:
+    if (_found(r"probe: (\d)", printed) > 0) != (state in (_WITH, _TUNED)):
         raise BenchFailed(f"{state}: the probe is not as it should be")
     if "Non-2xx" in printed or "Socket errors" in printed:
         raise BenchFailed(f"{state}: the service failed: {printed}")
@@ -177,7 +199,7 @@ def _rows(rounds: Rounds, name: str, measure: Callable[[Figures], float]) -> lis
         ratios = [measure(one[state]) / measure(one[_WITHOUT]) for one in rounds]
         low, high = interval(ratios)
         compared = "" if state == _WITHOUT else f"  × {median(ratios):.3f} ({low:.3f}–{high:.3f})"
-        lines.append(f"{name:11}{state:15}{median(values):>10.2f}{compared}")
+        lines.append(f"{name:11}{state:16}{median(values):>10.2f}{compared}")
     return lines
 
 
