@@ -17,10 +17,28 @@ processes_of_unit() {
 
 # Whether process $1 is Node: by its program, as a program may give itself any name.
 is_node() {
-    program=$(readlink "/proc/$1/exe") || return 1
-    program=${program%' (deleted)'}
-    case ${program##*/} in node | nodejs | node[0-9]* | node-v[0-9]* | node-[0-9]*) return 0 ;; esac
-    return 1
+    program=$(node_program "$1")
+}
+
+# Print the program of process $1 if it is Node, without what an upgrade has appended to it.
+node_program() {
+    REPLY=$(readlink "/proc/$1/exe") || return 1
+    REPLY=${REPLY%' (deleted)'}
+    case $REPLY in *"$TAB"* | *"$NEWLINE"*) return 1 ;; esac
+    case ${REPLY##*/} in
+    node | nodejs | node[0-9]* | node-v[0-9]* | node-[0-9]*) printf '%s' "$REPLY" ;;
+    *) return 1 ;;
+    esac
+}
+
+# `number<tab>program` of every Node process, one a line. A program may lie in a folder whose name
+# looks like two lines of the list: the first look, one process for all of them, only finds numbers.
+node_programs() {
+    printf '%s\n' /proc/[0-9]*/exe | xargs ls -ln 2>/dev/null |
+        sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/node[^/]*$|\1|p' |
+        while IFS= read -r number; do
+            path=$(node_program "$number") && emit "$number" "$path"
+        done
 }
 
 parent_of() {

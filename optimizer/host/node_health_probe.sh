@@ -20,29 +20,13 @@ probe_node_health() {
 }
 
 # Every Node process outside of containers, one a line: its unit or `pid N`, its number, its
-# parent, its program. A program may lie in a folder whose name looks like two of these lines: the
-# first look only finds numbers.
+# parent, its program.
 node_health_processes() {
     here=$(readlink /proc/self/ns/pid)
-    # shellcheck disable=SC2012
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/node[^/]*$|\1|p' |
-        while IFS= read -r number; do
-            program=$(node_program "$number") || continue
-            [ "$(readlink "/proc/$number/ns/pid")" = "$here" ] || continue
-            emit "$(node_owner "$number")" "$number" \
-                "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$number/status" 2>/dev/null)" "$program"
-        done
-}
-
-# Print the program of process $1 if it is Node, without what an upgrade has appended to it.
-node_program() {
-    REPLY=$(readlink "/proc/$1/exe") || return 1
-    REPLY=${REPLY%' (deleted)'}
-    case $REPLY in *"$TAB"* | *"$NEWLINE"*) return 1 ;; esac
-    case ${REPLY##*/} in
-    node | nodejs | node[0-9]* | node-v[0-9]* | node-[0-9]*) printf '%s' "$REPLY" ;;
-    *) return 1 ;;
-    esac
+    node_programs | while IFS=$TAB read -r found program; do
+        [ "$(readlink "/proc/$found/ns/pid")" = "$here" ] || continue
+        emit "$(node_owner "$found")" "$found" "$(parent_of "$found")" "$program"
+    done
 }
 
 # Print the unit of process $1, or `pid N`.

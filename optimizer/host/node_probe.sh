@@ -58,16 +58,10 @@ library_users() {
 
 # Every Node process, one a line: its group, the kind of that, its number, its parent, its program.
 node_processes() {
-    # One process for all of them; the names that `ls` could spoil are not those of Node.
-    printf '%s\n' /proc/[0-9]*/exe | xargs ls -ln 2>/dev/null | awk '/ -> / {
-            path = $0; sub(/.* -> /, "", path); sub(/ \(deleted\)$/, "", path)
-            base = path; sub(/.*\//, "", base)
-            if (base !~ /^(node|nodejs|node-?v?[0-9].*)$/) next
-            pid = $0; sub(/\/exe -> .*/, "", pid); sub(/.*\/proc\//, "", pid); print pid "\t" path }' |
-        while IFS=$TAB read -r found program; do
-            node_group "$found"
-            emit "$REPLY" "$found" "$(parent_of "$found")" "$program"
-        done
+    node_programs | while IFS=$TAB read -r found program; do
+        node_group "$found"
+        emit "$REPLY" "$found" "$(parent_of "$found")" "$program"
+    done
 }
 
 # `name<tab>kind` of what process $1 belongs to, in REPLY. kind: unit, user, container or none.

@@ -150,7 +150,11 @@ def test_a_name_of_a_folder_does_not_make_another_process_node(lab: Lab) -> None
     copy = shutil.copy(shutil.which("sleep") or "", folder / "node")
     with running(str(copy), "60") as pid:
         seen = look(lab)
+        program = probe_program(ProbeRequest(node=frozenset({"NODE_OPTIONS"})))
+        text, _ = lab.start(program, TMPDIR=str(lab.root)).communicate(timeout=60)
     assert os.getpid() not in seen and pid not in seen
+    names = {line.split("\t")[1] for line in text.splitlines() if line.startswith("node\t")}
+    assert names.isdisjoint({f"pid {os.getpid()}", f"pid {pid}"})
 
 
 def test_every_node_can_read_the_probe() -> None:
