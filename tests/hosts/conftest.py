@@ -174,6 +174,12 @@ def pg17(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture
+def majors(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "majors", request) as host:
+        yield host
+
+
 @pytest.fixture(params=["pg15", "pg17"])
 def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One version after the other."""
