@@ -62,12 +62,14 @@ http.createServer((asked, answer) => {
 _LOADER = r"""
 wrk='wrk -t1 -c32 -d1 --latency http://127.0.0.1'
 [ "$(nproc)" -lt 2 ] || wrk="taskset -c 1 $wrk"
+pids=$(for service in 0 1 2 3; do systemctl show -p MainPID --value bench-node-$service; done)
 look() {
-    for service in 0 1 2 3; do
-        pid=$(systemctl show -p MainPID --value bench-node-$service)
+    service=0
+    for pid in $pids; do
         used=$(cat /proc/$pid/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f", sum }')
         memory=$(awk '/^VmRSS/ { print $2 }' /proc/$pid/status)
         echo "$1 $service $used $memory $(grep -c optimizer-node-$pid.sock /proc/net/unix)"
+        service=$((service + 1))
     done
 }
 for number in 0 1 2 3; do
