@@ -25,7 +25,7 @@ from bench.timing import BenchFailed
 from optimizer.host import node_probe
 from testbed.nspawn import NspawnHost
 
-STARTS = 10
+STARTS = 15
 PROFILE = "production"
 _SEED = 7
 _PROBE = "/usr/local/lib/optimizer/node-probe.cjs"
@@ -33,7 +33,7 @@ _APP = "/opt/bench/service.cjs"
 _LOAD = "/opt/bench/load"
 # Seconds without load, in which the processor time is that of an idle service; loads of a second
 # that warm a service up, and those that count.
-_IDLE, _WARM, _SLICES = 4, 2, 4
+_IDLE, _WARM, _SLICES = 2, 2, 3
 _PER_CENT = 100
 
 # What a service does for one request: parse, look up, hash, print; every tenth one waits for a
