@@ -176,7 +176,8 @@ class Limit:
         """Say what is allowed."""
         unit = f" {self.unit}" if self.unit else ""
         pair = "; soft:hard where the two differ" if self.is_pair else ""
-        return f"{self.minimum} or more{unit}, or infinity{pair}"
+        steps = f" in steps of {self.step}" if self.step > 1 else ""
+        return f"{self.minimum} or more{unit}{steps}, or infinity{pair}"
 
 
 def _size(limit: str) -> int:
