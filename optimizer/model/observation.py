@@ -119,6 +119,7 @@ class Facts:
     """What a host is. Sizes in bytes; now and uptime in seconds; tools: commands it has.
 
     memory_pressure: share of the last 10 s that some task waited for memory, percent.
+    file_limit: open files that systemd can give to a service, where that was asked.
     state_free: free bytes where the host keeps its journal.
     ram_outside: bytes of RAM that the host has and its cgroup does not allow.
     """
@@ -144,6 +145,7 @@ class Facts:
     ram_available: int = 0
     memory_pressure: float | None = None
     failed_units: tuple[str, ...] = ()
+    file_limit: int | None = None
     state_free: int | None = None
     ram_outside: int = 0
     huge_pages: HugePages = NO_HUGE_PAGES
