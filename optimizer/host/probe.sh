@@ -258,9 +258,7 @@ emit_lined() {
 }
 
 probe_pending() {
-    [ -e "$JOURNAL/manifest" ] || return 0
-    emit pending "$(header "$JOURNAL" run)" "$(header "$JOURNAL" profile)" "$(header "$JOURNAL" by)" \
-        "$(header "$JOURNAL" created)"
+    [ ! -e "$JOURNAL/manifest" ] || tell_pending pending
 }
 
 # What the snapshots touched is looked at too.
