@@ -82,10 +82,20 @@ def take_confirmed(host: GuardedHost, reply: Reply) -> bool:
     if word == "gone":
         host.problems.append(Problem(what="it was not confirmed in time and restored itself"))
     seen = read_observation(host.plan.name, reply)
-    host.problems += _deviations(host, seen)
-    if host.state == "applied" and _deviations(host, seen):
+    if isinstance(seen, Observation) and _is_anothers(seen, host.snapshot.run):
+        # What is there now is not ours to be judged by.
+        whose = f": {seen.pending}" if seen.pending else ""
+        host.notes.append(f"the next change has begun already{whose}")
+        return True
+    wrong = _deviations(host, seen)
+    host.problems += wrong
+    if host.state == "applied" and wrong:
         host.state = "failed"
     return True
+
+
+def _is_anothers(seen: Observation, run: str) -> bool:
+    return seen.is_torn or (seen.pending is not None and seen.pending.run != run)
 
 
 def _deviations(host: GuardedHost, seen: Observation | Failure) -> list[Problem]:

@@ -70,6 +70,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
+        is_torn="torn" in by_word,
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,

@@ -191,6 +191,7 @@ class Observation:
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
     pending: the change that is not confirmed yet, None when there is none.
+    is_torn: a change began or ended while the host was looked at, so this is some of each.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
@@ -218,6 +219,7 @@ class Observation:
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
     pending: Pending | None = None
+    is_torn: bool = False
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()
