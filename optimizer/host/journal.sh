@@ -24,19 +24,22 @@ header() {
 arm() {
     armed=
     keep_logins || return 1
-    # Where nothing waits any more, who put it away was killed before all of it was gone.
-    restore="[ ! -e '$JOURNAL/restore' ] || exec /bin/sh '$JOURNAL/restore' automatic '$RUN'; rm -rf '$STATE'/.ended.*"
+    # Where nothing waits any more, who put it away was killed before all of it was gone. No `;`, as
+    # systemd 252 cannot read that back from a transient unit when it reads its units again.
+    gone="[ ! -e '$JOURNAL/restore' ] && rm -rf $STATE/.ended.*"
+    restore="exec /bin/sh '$JOURNAL/restore' automatic '$RUN'"
     if runs_systemd; then
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
-            --unit="optimizer-restore-$RUN" --on-active="$1s" \
-            --timer-property=AccuracySec=100ms /bin/sh -c "$restore $TWIN_LINK $TWIN" 2>/dev/null && systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
+            --unit="optimizer-restore-$RUN" --on-active="$1s" --timer-property=AccuracySec=100ms \
+            /bin/sh -c "$gone $TWIN_LINK $TWIN || $restore" 2>/dev/null &&
+            systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
     if [ -z "$armed" ]; then
         # A session of its own outlives the connection that started it.
-        detach sh -c "sleep '$1'; $restore" || return 1
+        detach sh -c "sleep '$1'; $gone || $restore" || return 1
         armed=process
     fi
     read -r uptime _ </proc/uptime

@@ -34,7 +34,7 @@ automatic)
     restore_journal
     ;;
 boot)
-    # systemd may start this together with any other unit, when it has read its units again.
+    # The unit can be started at any time; in the boot of the change the timer sees to it.
     ! is_of_this_boot || exit 0
     take_busy || exit 0
     restore_journal

@@ -195,7 +195,7 @@ def test_a_change_that_was_cut_off_is_not_confirmed(lab: Lab) -> None:
 
 
 def test_the_unit_at_boot_leaves_a_change_of_this_boot_to_the_timer(lab: Lab) -> None:
-    """systemd starts it again with other units, once it has read its file."""
+    """Whoever starts it, once systemd has read its file."""
     lab.apply(everything(lab))
     waiting = lab.tree()
     assert lab.restore("boot") == []
