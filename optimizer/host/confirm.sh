@@ -209,11 +209,12 @@ keep() {
     rm -f "$JOURNAL/failed-units"
     flush "$JOURNAL/progress"
     if [ -e "$SNAPSHOTS/$id" ]; then rm -rf "${SNAPSHOTS:?}/$id"; fi
+    # Before others can find the journal gone; should it stay, the way back is recorded after this.
+    record "$JOURNAL" confirmed "$id"
     mv "$JOURNAL" "$SNAPSHOTS/$id" || return 1
     flush "$SNAPSHOTS" "$STATE"
     set -- "$SNAPSHOTS/$id"
     disarm "$1" "$1/waiter" "$1/made-wants" "$1/busy" "$1"/after.*
-    record "$SNAPSHOTS/$id" confirmed "$id"
     emit snapshot "$id"
     emit result confirmed
 }
