@@ -85,7 +85,8 @@ if [ "${1:-}" = list ]; then
     list
     exit 0
 fi
-if [ -e "$STATE/journal/restore" ] && [ -z "${1:-}" ]; then
+if [ -e "$STATE/journal/restore" ]; then
+    [ -z "${1:-}" ] || fail "the change of run $(header "$STATE/journal" run) is not confirmed: put that back first, with sh $0"
     printf 'Putting back the unconfirmed change of run %s.\n' "$(header "$STATE/journal" run)"
     exec sh "$STATE/journal/restore" manual "$STATE/journal"
 fi

@@ -88,10 +88,12 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
     waits = waiting_notes(taken, seen)
     if not steps:
         note = "nothing is applied here; name a profile to compare with: --profile NAME"
-        return HostVerdict(name=name, state="match", notes=(note, *waits))
+        now = (str(seen.pending),) if seen.pending else ()
+        return HostVerdict(name=name, state="match", notes=(note, *now, *waits))
     drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
     notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
+    notes += [str(seen.pending)] if seen.pending else []
     return HostVerdict(
         name=name,
         state="drift" if drift else "match",

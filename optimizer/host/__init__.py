@@ -16,6 +16,8 @@ _CHANGE = (
     "package",
     "postgresql_unmark",
     "node",
+    "lock",
+    "waiting",
     "journal",
     "restore",
 )
@@ -31,6 +33,8 @@ _PARTS = {
         "pgbouncer",
         "node",
         "package",
+        "lock",
+        "waiting",
         "journal",
         "processes",
         "redis_probe",
@@ -46,7 +50,7 @@ _PARTS = {
     "apply": (*_CHANGE, "apply"),
     "confirm": (*_CHANGE, "confirm"),
     "cancel": (*_CHANGE, "cancel"),
-    "take": ("common", "journal", "take"),
+    "take": ("common", "lock", "waiting", "journal", "take"),
     "restore": (*_CHANGE, "restore_main"),
     # Stays on the host, where a timer runs it.
     "maintenance": ("processes", "psql", "postgresql_maintenance"),

@@ -21,35 +21,60 @@ check_host() {
     [ "$REPLY" = "$BOOT" ] || refuse rebooted "the host was rebooted since the plan was made"
 }
 
-# The journal's directory is the lock: one change at a time on a host.
+# The journal is the lock: one change at a time on a host, until it is confirmed or put back. Who
+# works on it is told by the lock within.
 begin() {
+    TASK=applying
     made=$({ [ -d "$STATE" ] || mkdir -p "$STATE"; } 2>&1 && chmod 700 "$STATE") || refuse state "$made"
     [ -d "$SNAPSHOTS" ] || mkdir "$SNAPSHOTS" 2>/dev/null || refuse state "cannot write below $STATE"
-    if [ -d "$JOURNAL" ]; then
-        take_over || refuse busy "$(who_waits)"
-    fi
-    made=$(mkdir "$JOURNAL" 2>&1) || refuse busy "another change began at this moment: $made"
-    take_busy 1 || refuse busy "another change began at this moment"
+    rm -rf "$STATE"/.ended.*
+    for try in 1 2 3 4; do
+        [ "$try" = 1 ] || sleep 1
+        made=$(mkdir "$JOURNAL" 2>&1) || case $made in *"File exists"*) ;; *) refuse state "$made" ;; esac
+        # Somebody who waited for an earlier journal may have this one, for a moment.
+        if take_busy; then
+            make_way && return
+        elif [ -e "$JOURNAL/manifest" ]; then
+            keep_out
+        fi
+    done
+    refuse busy "another change has just begun: try again in a minute"
 }
 
-who_waits() {
-    if [ -e "$JOURNAL/manifest" ]; then
-        printf '%s' "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
-    else
-        printf '%s' "another change has just begun"
-    fi
+keep_out() {
+    tell_pending waiting
+    emit result refused
+    exit 0
 }
 
-# A change that died before its timer was armed has written nothing and is cleared away.
-take_over() {
-    grep -q '^armed' "$JOURNAL/progress" 2>/dev/null && return 1
-    take_busy 4 || return 1
-    rm -rf "$JOURNAL"
+# The journal is taken: leave it where it waits for its confirmation, else make it one of ours.
+make_way() {
+    if grep -qs '^armed' "$JOURNAL/progress"; then
+        is_forgotten || { leave_busy; keep_out; }
+        restore_journal || exit 0
+        refuse forgotten "a change that nobody confirmed had lost its safety timer, and was put back just now: make a new plan"
+    fi
+    is_fresh && return
+    # One that died before its timer was armed has written nothing.
+    end_journal
     emit note "cleared an abandoned change that had written nothing"
+    mkdir "$JOURNAL" && take_busy
+}
+
+is_fresh() {
+    for path in "$JOURNAL"/*; do
+        case ${path##*/} in busy | after.*) ;; *) return 1 ;; esac
+    done
+}
+
+# No timer is late by more than a minute, and one of an earlier boot is gone.
+is_forgotten() {
+    time_left
+    [ "${REPLY:--61}" -lt -60 ]
 }
 
 give_up() {
-    rm -rf "$JOURNAL"
+    end_journal
     refuse "$@"
 }
 
@@ -58,7 +83,8 @@ free_space() {
     df -Pk "$STATE" 2>/dev/null | awk 'NR == 2 { print $4 }'
 }
 
-# Every before-value of the plan has to be what is here now.
+# Every before-value of the plan has to be what is here now. Nothing is read between the writes, so
+# this is done once more when all is ready for them.
 compare() {
     stale=
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
@@ -74,7 +100,7 @@ compare() {
         emit stale "$name" "$where" "$was" "$REPLY"
     done <"$JOURNAL/manifest"
     [ -z "$stale" ] && return 0
-    rm -rf "$JOURNAL"
+    end_journal
     emit result stale
     exit 0
 }
@@ -236,6 +262,7 @@ apply_main() {
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
     arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
     sweep "$JOURNAL/before"
+    compare
     load_modules
     [ -n "$PROBLEMS" ] || write_values
     [ -n "$PROBLEMS" ] || read_back
@@ -244,6 +271,7 @@ apply_main() {
     if [ -n "$PROBLEMS" ]; then
         restore_journal
     else
+        emit complete >>"$JOURNAL/progress"
         record "$JOURNAL" applied "$ID"
         leave_busy
         emit result applied

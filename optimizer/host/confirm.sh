@@ -209,40 +209,36 @@ keep() {
     rm -f "$JOURNAL/failed-units"
     flush "$JOURNAL/progress"
     if [ -e "$SNAPSHOTS/$id" ]; then rm -rf "${SNAPSHOTS:?}/$id"; fi
+    # Before others can find the journal gone; should it stay, the way back is recorded after this.
+    record "$JOURNAL" confirmed "$id"
     mv "$JOURNAL" "$SNAPSHOTS/$id" || return 1
     flush "$SNAPSHOTS" "$STATE"
-    disarm "$SNAPSHOTS/$id"
-    record "$SNAPSHOTS/$id" confirmed "$id"
+    set -- "$SNAPSHOTS/$id"
+    disarm "$1" "$1/waiter" "$1/made-wants" "$1/busy" "$1"/after.*
     emit snapshot "$id"
     emit result confirmed
 }
 
-# Nothing waits: it was confirmed before (the answer was lost), or it was put back.
+# It does not wait any more: it was confirmed before (the answer was lost), or it was put back.
 already() {
     if [ -n "$EXPECTED_ID" ] && [ -e "$SNAPSHOTS/$EXPECTED_ID/manifest" ]; then
         emit snapshot "$EXPECTED_ID"
         emit result confirmed
     else
-        emit result gone
+        tell_ended
     fi
 }
 
 confirm_main() {
     trap '' HUP PIPE
-    [ -e "$JOURNAL/manifest" ] || { already; return; }
-    waiting=$(header "$JOURNAL" run)
-    if [ -n "$RUN" ] && [ "$waiting" != "$RUN" ]; then
-        emit waiting "$waiting"
-        emit result gone
-        return
-    fi
-    RUN=$waiting
-    if ! take_busy 30; then
-        if [ -e "$JOURNAL/manifest" ]; then emit result busy; else already; fi
-        return
-    fi
-    [ -e "$JOURNAL/manifest" ] || { already; return; }
+    TASK=confirming
+    [ -n "$RUN" ] || RUN=$(header "$JOURNAL" run)
+    is_waiting || { already; return; }
     emit run "$RUN"
+    take_busy 30 || { if is_waiting; then tell_pending waiting; emit result busy; else already; fi; return; }
+    is_waiting || { leave_busy; already; return; }
+    grep -qsx complete "$JOURNAL/progress" || { fail_back unfinished; return; }
+    is_of_this_boot || { fail_back rebooted; return; }
     held now || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     write_files || { restore_journal; return; }

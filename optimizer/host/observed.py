@@ -14,7 +14,7 @@ from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
-from optimizer.host.wire import EMPTY, Answer, GarbledAnswer
+from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_pending
 from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
     ConfigLine,
@@ -69,7 +69,8 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         snapshots=_snapshots(by_word["snapshot"]),
         damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
         undone=frozenset(fields[0] for fields in by_word["undone"]),
-        pending=" ".join(by_word["pending"][0]) if by_word["pending"] else "",
+        pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
+        is_torn="torn" in by_word,
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,

@@ -258,9 +258,14 @@ emit_lined() {
 }
 
 probe_pending() {
-    [ -e "$JOURNAL/manifest" ] || return 0
-    emit pending "$(header "$JOURNAL" run)" "$(header "$JOURNAL" profile)" "$(header "$JOURNAL" by)" \
-        "$(header "$JOURNAL" created)"
+    [ ! -e "$JOURNAL/manifest" ] || tell_pending pending
+}
+
+# What differs as soon as a change begins, is confirmed or is put back: a look that spans such a
+# moment has seen some of each.
+change_mark() {
+    stat -c %i "$JOURNAL" 2>/dev/null
+    stat -c %s "$STATE/history" 2>/dev/null
 }
 
 # What the snapshots touched is looked at too.
@@ -279,6 +284,7 @@ probe_main() {
     scratch=$work/list
     processes=$work/processes
     trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM
+    mark=$(change_mark)
     if [ "$WITH_SNAPSHOTS" = yes ] && [ -d "$SNAPSHOTS" ]; then
         VALUES=$VALUES$NEWLINE$(touched value)
         FILES=$FILES$NEWLINE$(touched file)
@@ -304,6 +310,7 @@ probe_main() {
     probe_names
     probe_authorities
     probe_pending
+    [ "$(change_mark)" = "$mark" ] || emit torn
     rm -rf "$work"
     emit end
 }

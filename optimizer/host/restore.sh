@@ -433,15 +433,13 @@ start_timer() {
     systemctl restart $wait "$1" >/dev/null 2>&1 </dev/null
 }
 
-# Restore the journal and put it away. The answer: result restored | incomplete | gone.
+# Restore the journal, which is taken, and put it away. The answer: result restored | incomplete | gone.
 restore_journal() {
-    [ -d "$JOURNAL" ] || { emit result gone; return 0; }
-    [ -e "$JOURNAL/manifest" ] || { rm -rf "$JOURNAL"; emit result gone; return 0; }
+    [ -e "$JOURNAL/manifest" ] || { end_journal; emit result gone; return 0; }
     UNDO=yes
     if restore_from "$JOURNAL"; then
         record "$JOURNAL" restored -
-        disarm "$JOURNAL"
-        rm -rf "$JOURNAL"
+        end_journal
         emit result restored
     else
         [ -z "$FAILED" ] || record "$JOURNAL" restore-failed -

@@ -1,5 +1,11 @@
 # Keep a snapshot without changing anything. Given by the controller: MANIFEST, put_blobs.
 MODE=manual
+if [ -n "$(header "$JOURNAL" run)" ]; then
+    # What the host has now may go back at any time.
+    tell_pending waiting
+    emit result refused
+    exit 0
+fi
 made=$(mkdir -p "$SNAPSHOTS" 2>&1 && chmod 700 "$STATE") || { emit refused state "$made"; emit result refused; exit 0; }
 id=$EXPECTED_ID
 JOURNAL=$SNAPSHOTS/.$id

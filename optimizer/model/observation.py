@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
     from optimizer.model.packages import Package
+    from optimizer.model.pending import Pending
     from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
@@ -191,7 +192,8 @@ class Observation:
     authorities: other tools that set the same things, name -> what was seen.
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
-    pending: the change that waits for its confirmation, empty when there is none.
+    pending: the change that is not confirmed yet, None when there is none.
+    is_torn: a change began or ended while the host was looked at, so this is some of each.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
@@ -218,7 +220,8 @@ class Observation:
     snapshots: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
-    pending: str = ""
+    pending: Pending | None = None
+    is_torn: bool = False
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()

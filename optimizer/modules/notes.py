@@ -54,7 +54,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
 
 def _unconfirmed(observation: Observation) -> Iterator[str]:
     if observation.pending:
-        yield f"nothing can be applied while a change waits: {observation.pending}"
+        yield f"nothing can be changed here now: {observation.pending}"
 
 
 def _overridden(verdicts: Iterable[Verdict]) -> Iterator[str]:

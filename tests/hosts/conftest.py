@@ -243,6 +243,13 @@ def offering(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 @pytest.fixture
+def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A virtual machine, which has a kernel of its own."""
+    with guarded(lab, "machine", request) as host:
+        yield host
+
+
+@pytest.fixture
 def node18(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
     with guarded(lab, "node18", request) as host:
         yield host

@@ -77,7 +77,7 @@ _STARTS = {
     "apply": "apply_main",
     "confirm": "confirm_main",
     "probe": "probe_main 2>/dev/null",
-    "cancel": "trap '' HUP PIPE",
+    "cancel": "cancel_main",
     "restore": "MODE=${1:-manual}",
 }
 
@@ -204,6 +204,15 @@ class Lab:
         assert verdict_of(answers) == "applied", answers
         assert self.confirm(change.run) == "confirmed"
         return identity_of(change)
+
+    def hold(self, pid: int, doing: str = "applying", start: str = "", boot: str = "") -> Path:
+        """Let a process have the lock of the journal, with another start or boot than its own."""
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        own = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        self.journal.mkdir(parents=True, exist_ok=True)
+        busy = self.journal / "busy"
+        busy.symlink_to(f"{doing}.{pid}.{start or stat[19]}.{boot or own}")
+        return busy
 
     def disarm(self) -> None:
         """End the safety timer of a test that leaves a change waiting."""
