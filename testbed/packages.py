@@ -27,6 +27,17 @@ MACHINE: dict[str, str] = {
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
 }
+VAGRANT: dict[str, str] = {
+    **MACHINE,
+    "vagrant": "vagrant-libvirt",
+    "libvirtd": "libvirt-daemon",
+    "virsh": "libvirt-clients",
+    "dnsmasq": "dnsmasq-base",
+    "iptables": "iptables",
+    "nsenter": "util-linux",
+    "qemu-img": "qemu-utils",
+    "tar": "tar",
+}
 
 
 def ensure(commands_to_packages: Mapping[str, str]) -> None:

@@ -120,11 +120,15 @@ class VirtualHost(Host):
         qmp.command(self._folder / "qmp", "set_link", name="outside", up=up)
 
 
-def _acceleration() -> list[str]:
-    """KVM if this machine has it and its processor can run any kernel with it."""
+def has_kvm() -> bool:
+    """Whether this machine has KVM, and its processor can run any kernel with it."""
     # Some virtual machines offer /dev/kvm for special kernels only; they don't show these flags.
     flags = re.search(r"^flags\b.*\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    if flags and os.access("/dev/kvm", os.R_OK | os.W_OK):
+    return bool(flags) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _acceleration() -> list[str]:
+    if has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
     # An exception in an emulated CMPXCHG16B can spoil the flags (seen in QEMU 7.2), which panics
     # Linux 6.12 sooner or later.

@@ -10,9 +10,9 @@ Keys are `sysctl NAME`, `sys PATH`, `file PATH`, `unit NAME`, `unit-file NAME`, 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
-
-from testbed.host import Host
+from typing import Protocol
 
 Scan = Mapping[str, str]
 # Key -> what it was and what it is, None where it is not there.
@@ -96,7 +96,13 @@ done </proc/modules
 """
 
 
-def scan(host: Host) -> Scan:
+class Scanned(Protocol):
+    """A host of whatever kind: root runs a shell command on it."""
+
+    def run(self, command: str, *, timeout: float) -> subprocess.CompletedProcess[str]: ...
+
+
+def scan(host: Scanned) -> Scan:
     """Collect what `host` is like now, once everything on it has come to rest."""
     return dict(_without_moving(_records(host.run(_SCRIPT, timeout=180).stdout)))
 
