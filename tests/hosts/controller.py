@@ -26,7 +26,7 @@ PGBOUNCER_INSTALLED = str(PROFILES / "pgbouncer-installed.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
 MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.
-PATIENCE = 180.0
+PATIENCE = 400.0
 # The least that --confirm-timeout takes, in seconds.
 QUICK = "10"
 
