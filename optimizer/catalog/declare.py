@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 from optimizer.catalog.postgresql_values import ON_OFF, Real, Size, Time
 from optimizer.catalog.redis_values import BytesOrPercent
 from optimizer.catalog.valuetypes import Barring, Limit
+from optimizer.model.boot import PRESENT
 from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
 from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text, ValueType
 
@@ -19,8 +20,6 @@ POSTGRESQL_DOCS = "https://www.postgresql.org/docs/current"
 MANUAL = "https://man7.org/linux/man-pages"
 PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
 
-# A boot parameter that is a bare word, such as nosoftlockup, has this value when it is there.
-PRESENT = "present"
 FLAG = Choice(
     (PRESENT,),
     (("", PRESENT), ("1", PRESENT), ("on", PRESENT), ("yes", PRESENT), ("true", PRESENT)),

@@ -48,13 +48,17 @@ make_menu() {
     MENU=$1/menu
     rm -rf "$MENU"
     mkdir "$MENU" || { ERROR="there is no room for a new menu"; return 1; }
-    if ! said=$(LC_ALL=$2 LANG=$2 grub-mkconfig -o "$MENU/grub.cfg" 2>&1 </dev/null); then
-        ERROR="grub-mkconfig: ${said##*"$NEWLINE"}"
-    elif [ ! -s "$MENU/grub.cfg" ]; then
-        ERROR="grub-mkconfig made nothing"
-    else
-        ERROR=
-    fi
+    # It may look into all disks of the host, and hang at one of them.
+    limit=
+    ! has timeout || limit="timeout 120"
+    # shellcheck disable=SC2086
+    LC_ALL=$2 LANG=$2 $limit grub-mkconfig -o "$MENU/grub.cfg" >"$MENU/said" 2>&1 </dev/null
+    case $? in
+    0) ERROR= ;;
+    124) ERROR="grub-mkconfig did not end within two minutes" ;;
+    *) ERROR="grub-mkconfig: $(tail -n 1 "$MENU/said")" ;;
+    esac
+    [ -n "$ERROR" ] || [ -s "$MENU/grub.cfg" ] || ERROR="grub-mkconfig made nothing"
     [ -z "$ERROR" ]
 }
 

@@ -27,7 +27,7 @@ from optimizer.resources import grub
 from optimizer.resources.base import Artifact, NothingAtStake, canonical, own_text, write_text
 
 # Seconds that GRUB's menu may take to be made, once before and once after our file is there.
-_PATIENCE = 60
+_PATIENCE = 120
 _CONTAINERS = ("systemd-nspawn", "lxc", "docker", "podman")
 # They belong together: a number counts pages of the size that stands before it.
 _PAGES = ("default_hugepagesz", "hugepagesz", "hugepages")

@@ -131,6 +131,15 @@ def test_why_no_menu_can_be_made_is_said(menu: Menu) -> None:
     assert "grub-mkconfig: cannot find a device" in whats(answers)
 
 
+def test_a_program_that_hangs_is_not_waited_for(menu: Menu) -> None:
+    for tool in (menu.lab.root / "tools").iterdir():
+        tool.write_text("#!/bin/sh\nsleep 60 &\nexec sleep 60\n")
+    text = without_sweep(apply_program(menu.change(), 600)).replace("timeout 120", "timeout 1")
+    answers = menu.run(text)
+    assert verdict_of(answers) == "refused"
+    assert "grub-mkconfig did not end within two minutes" in whats(answers)
+
+
 def test_the_language_of_the_titles_is_that_of_the_host(menu: Menu) -> None:
     menu.locale.write_text('LANG="de_DE.UTF-8"\n')
     menu.make(OLD.replace(b"C", b"de_DE.UTF-8"))
