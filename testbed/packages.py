@@ -26,6 +26,7 @@ MACHINE: dict[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
+    "sfdisk": "fdisk",
 }
 VAGRANT: dict[str, str] = {
     **MACHINE,

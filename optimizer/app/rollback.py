@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from optimizer import catalog
 from optimizer.app.plan import unusable
@@ -34,6 +35,7 @@ from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
 from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
 from optimizer.resources import (
+    grub_back,
     huge_pages_back,
     node_back,
     package_back,
@@ -54,7 +56,7 @@ def plan_rollback(
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    request = join((redis_back.REQUEST, huge_pages_back.REQUEST))
+    request = join((redis_back.REQUEST, huge_pages_back.REQUEST, grub_back.REQUEST))
     seen = probe_taken(fleet, request, progress)
     hosts = tuple(_host(name, seen[name], to, include_foreign, allow) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
@@ -81,7 +83,12 @@ def _host(
         begin = _begin(to, waiting, taken, allow)
         back = chain(taken, begin, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
-        way = undo(back, seen, include_foreign=include_foreign)
+        menu = grub_back.with_menu(
+            undo(back, seen, include_foreign=include_foreign),
+            seen,
+            partial(snapshots.find_blob, seen.facts.machine_id),
+        )
+        way = menu.way
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
         alone = package_back.guarded(free.steps, seen)
@@ -91,13 +98,14 @@ def _host(
         loaded = node_back.guarded(housed.steps, seen, allow)
         undoes = () if held or loaded.kept_by else way.undoes
         way = _as_allowed(replace(way, steps=loaded.steps, undoes=undoes), allow)
-        plan = _planned(name, seen, way, include_foreign)
+        plan = _planned(name, seen, way, include_foreign, menu.blobs)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
         told = {change.tunable for change in changes}
         staying = huge_pages_back.staying(housed.steps, seen, allow)
         since = f"{since}; {loaded.note}" if loaded.kept_by else since
-        notes = (since, *plan.notes, *staying, *waiting_notes(taken, seen, told))
+        left = (menu.note,) if menu.note else ()
+        notes = (since, *plan.notes, *left, *staying, *waiting_notes(taken, seen, told))
         return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
@@ -130,10 +138,12 @@ def _refuse_lost(seen: Observation, to: str) -> None:
             refuse_damaged(seen, whole, [name])
 
 
-def _planned(name: str, seen: Observation, way: Undo, include_foreign: bool) -> HostPlan:
-    blobs = {}
+def _planned(
+    name: str, seen: Observation, way: Undo, include_foreign: bool, made: Mapping[str, bytes]
+) -> HostPlan:
+    blobs = dict(made)
     for step in way.steps:
-        if isinstance(step, FileStep) and step.after:
+        if isinstance(step, FileStep) and step.after and step.after.sha256 not in made:
             content = snapshots.find_blob(seen.facts.machine_id, step.after.sha256)
             if content is not None:
                 blobs[step.after.sha256] = content
@@ -188,7 +198,7 @@ def _changes(step: Step) -> list[Change]:
         return []
     tunable = catalog.find(step.tunable.partition("[")[0])
     # Its files go back now, whoever restarts the server then.
-    is_written = step.takes_restart and not step.waited
+    is_written = (step.takes_restart and not step.waited) or step.takes_reboot
     return [
         Change(
             tunable=step.tunable,
@@ -196,14 +206,20 @@ def _changes(step: Step) -> list[Change]:
             kind=tunable.kind if tunable else _kind_of(step),
             before=_shown(step.before),
             after=_shown(step.after),
-            boot_before=step.before if is_written else None,
-            boot_after=step.after if is_written else None,
-            effect=Effect.RESTART if step.takes_restart else Effect.LIVE,
-            allowed=step.write != "pend",
+            boot_before=_shown(step.before) if is_written else None,
+            boot_after=_shown(step.after) if is_written else None,
+            effect=_effect(step),
+            allowed=step.write != "pend" or step.takes_reboot,
             unit=tunable.unit if tunable else "",
             docs=tunable.docs if tunable else "",
         )
     ]
+
+
+def _effect(step: ValueStep) -> Effect:
+    if step.takes_reboot:
+        return Effect.REBOOT
+    return Effect.RESTART if step.takes_restart else Effect.LIVE
 
 
 def _kind_of(step: ValueStep) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from optimizer.app.choosing import reference
 from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
 from optimizer.app.taken import probe_taken, snapshots_of
 from optimizer.app.waiting import waiting_notes
+from optimizer.model.boot import ABSENT, GRUB_CONFIG, normal, parameter_at, parameters
 from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
@@ -15,12 +18,13 @@ from optimizer.model.packages import is_version, name_at
 from optimizer.model.plan import ProfileRef, Skipped
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
+from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, LineStep, LinkStep, Step, ValueStep
 from optimizer.modules.examination import examine
 from optimizer.modules.notes import notes_for
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.restoring import expected, in_effect
-from optimizer.resources import sysctl
+from optimizer.resources import grub, sysctl
 from optimizer.resources.base import own_text
 
 
@@ -90,7 +94,9 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         note = "nothing is applied here; name a profile to compare with: --profile NAME"
         now = (str(seen.pending),) if seen.pending else ()
         return HostVerdict(name=name, state="match", notes=(note, *now, *waits))
-    drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
+    drift = [found for step in steps.values() for found in _step_drift(step, seen)]
+    beaten, pending = _parameters(steps.values(), taken, seen)
+    drift += beaten
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
     notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
     notes += [str(seen.pending)] if seen.pending else []
@@ -99,7 +105,8 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         state="drift" if drift else "match",
         applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
-        drift=drift,
+        drift=tuple(drift),
+        pending=tuple(pending),
         notes=(*notes, *waits),
     )
 
@@ -107,7 +114,10 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
 def _step_drift(step: Step, seen: Observation) -> list[Drift]:
     match step:
         case ValueStep():
-            return _value_drift(step, seen)
+            return [] if step.takes_reboot else _value_drift(step, seen)
+        case FileStep(path=path) if path == GRUB_CONFIG:
+            # Every new kernel has it made anew; what it has of ours is looked at by itself.
+            return []
         case FileStep(path=path, after=after):
             state = seen.files.get(path)
             found = f"{state.sha256[:12]} {state.mode} {state.owner}" if state else None
@@ -140,6 +150,35 @@ def _value_drift(step: ValueStep, seen: Observation) -> list[Drift]:
     if live in right and not is_beaten:
         return []
     return [Drift(tunable=step.tunable, expected=step.after, live=live, boot=boot, source=source)]
+
+
+def _parameters(
+    steps: Iterable[Step], taken: Mapping[str, Snapshot], seen: Observation
+) -> tuple[list[Drift], list[Drift]]:
+    """Hold boot parameters against what we left: what differs, and what waits for a reboot."""
+    next_boot = parameters(grub.command_line(grub.config_text(seen)))
+    earlier = {
+        step.path: one.boot_id != seen.facts.boot_id
+        for _, one in in_effect(taken)
+        for step in one.steps
+        if isinstance(step, ValueStep)
+    }
+    drift, pending = [], []
+    for step in steps:
+        if not isinstance(step, ValueStep) or not step.takes_reboot:
+            continue
+        value = seen.values.get(step.path)
+        live = value.text if value and value.text != ABSENT else None
+        boot = next_boot.get(normal(parameter_at(step.path)))
+        found = Drift(
+            tunable=step.tunable, expected=step.after, live=live, boot=boot, source=GRUB_CONFIG
+        )
+        # A reboot since then that did not bring it was not by this menu.
+        if boot != step.after or (live != step.after and earlier[step.path]):
+            drift.append(found)
+        elif live != step.after:
+            pending.append(found)
+    return drift, pending
 
 
 def _boot(path: str, seen: Observation) -> tuple[str | None, str | None]:

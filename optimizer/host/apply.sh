@@ -258,6 +258,7 @@ apply_main() {
     write_journal
     compare
     keep_files
+    ! has_menu "$JOURNAL" || menu_is_current || give_up menu "$ERROR"
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
     arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"

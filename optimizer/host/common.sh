@@ -31,7 +31,7 @@ squeeze() {
 
 # Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
 # of a server (redis:…), an object in one of its databases, a variable of a Node service (node:…),
-# or a package.
+# a package, or a parameter of the running kernel (boot:…).
 # 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
@@ -42,6 +42,7 @@ read_value() {
     pgbouncer:*) pgbouncer_read "$1"; return ;;
     node:*) node_read "$1"; return ;;
     package:*) package_read "$1"; return ;;
+    boot:*) boot_read "$1"; return ;;
     esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }

@@ -15,6 +15,7 @@ from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_pending
+from optimizer.model.boot import Grub
 from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
     ConfigLine,
@@ -80,6 +81,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         node=programs,
         library_users=frozenset(fields[0] for fields in by_word["library-user"]),
         services=frozenset(fields[0] for fields in by_word["service"]),
+        grub=Grub(*by_word["grub"][0]) if by_word["grub"] else None,
     )
 
 
@@ -171,6 +173,7 @@ def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
         state_free=int(fact["state_free"]) if fact.get("state_free") else None,
         ram_outside=int(float(fact["mem_total"])) - _usable_ram(fact),
         huge_pages=_huge_pages(fact.get("huge_pages", "")),
+        cpus_present=_count(fact.get("cpus_present", "")),
     )
 
 

@@ -18,6 +18,7 @@ probe_facts() {
         $1 == "PRETTY_NAME" { print "fact\tos_name\t" $2 }' /etc/os-release 2>/dev/null
     awk '/^processor/ { cpus++ } END { if (cpus) print "fact\tprocessors\t" cpus }' /proc/cpuinfo
     awk '/^Cpus_allowed_list/ { print "fact\tcpus_allowed\t" $2 }' /proc/self/status
+    { IFS= read -r REPLY </sys/devices/system/cpu/present; } 2>/dev/null && emit fact cpus_present "$REPLY"
     awk '/^MemTotal/ { printf "fact\tmem_total\t%.0f\n", $2 * 1024 }
         /^MemAvailable/ { printf "fact\tmem_available\t%.0f\n", $2 * 1024 }
         { sub(/:$/, "", $1); found[$1] = $2 }
@@ -78,7 +79,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|package|node):/ && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|package|node|boot):/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -159,6 +160,8 @@ probe_config() {
     config_lines journald "$written" /etc/systemd/journald.conf /usr/lib/systemd/journald.conf \
         /etc/systemd/journald.conf.d/*.conf /run/systemd/journald.conf.d/*.conf \
         /usr/local/lib/systemd/journald.conf.d/*.conf /usr/lib/systemd/journald.conf.d/*.conf
+    [ "$GRUB" != yes ] || config_lines grub '/^[ \t]*(export[ \t]+)?GRUB_CMDLINE_LINUX(_DEFAULT)?[+]?=/' \
+        /etc/default/grub /etc/default/grub.d/*.cfg
 }
 
 # $1 is a module, $2 the build option that makes it a fixed part of the kernel.
@@ -301,6 +304,7 @@ probe_main() {
     probe_packages
     probe_node_health
     probe_node
+    probe_boot
     probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"

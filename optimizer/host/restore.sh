@@ -10,6 +10,7 @@ restore_from() {
     await_servers
     RELOAD=
     LATER=
+    REMAKE=
     : >"$STATE/.reversed" || return 1
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
@@ -27,6 +28,7 @@ restore_from() {
         directory) restore_directory "$first" "$second" ;;
         esac
     done <"$STATE/.reversed"
+    restore_menu
     restore_collateral
     settle
     remove_made
@@ -205,6 +207,11 @@ restore_file() {
     rm -f "$1.optimizer-new"
     describe_file "$1"
     [ "$REPLY" = "$2" ] && return 0
+    # Its old bytes would not have the kernels that came since.
+    if [ "$REPLY" != "$3" ] && [ "$1" = "$GRUB_CONFIG" ]; then
+        REMAKE=yes
+        return 0
+    fi
     if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
         keep_foreign "$1" "$2" "$3" "$REPLY"
         return 0
@@ -214,6 +221,17 @@ restore_file() {
     [ "$REPLY" = "$2" ] && return 0
     FAILED=yes
     emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+}
+
+# Once the files are back that the menu of GRUB is made of.
+restore_menu() {
+    [ -n "$REMAKE" ] || return 0
+    if remake_menu "$from"; then
+        emit note "$GRUB_CONFIG was made anew since, and was made once more"
+    else
+        FAILED=yes
+        emit failed - "$GRUB_CONFIG" made other "$ERROR"
+    fi
 }
 
 # Make path $1 the file $2 (`sha256 mode uid:gid` or @absent) with the bytes from folder $3.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 
 if TYPE_CHECKING:
+    from optimizer.model.boot import Grub
     from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
     from optimizer.model.packages import Package
@@ -32,7 +33,8 @@ class LiveValue:
     """One value in force, its canonical text, and whether it can be written.
 
     path: a file of /proc or /sys, `redis:ADDRESS/PARAMETER`,
-        `postgresql:ADDRESS/SETTING`, `node:UNIT/VARIABLE` or `package:NAME`.
+        `postgresql:ADDRESS/SETTING`, `node:UNIT/VARIABLE`, `package:NAME`, or `boot:NAME`, a
+        parameter that the kernel was booted with.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
     dependents: what of somebody else's needs it, for an object in a database or a package.
@@ -123,6 +125,7 @@ class Facts:
     file_limit: open files that systemd can give to a service, where that was asked.
     state_free: free bytes where the host keeps its journal.
     ram_outside: bytes of RAM that the host has and its cgroup does not allow.
+    cpus_present: CPUs that the host has, whoever may use them; 0 where it does not say.
     """
 
     hostname: str
@@ -150,6 +153,7 @@ class Facts:
     state_free: int | None = None
     ram_outside: int = 0
     huge_pages: HugePages = NO_HUGE_PAGES
+    cpus_present: int = 0
 
     @property
     def is_root(self) -> bool:
@@ -185,7 +189,7 @@ class Observation:
 
     values: kernel values by path. absent: path patterns that matched nothing.
     files: artifacts of ours by path; a path asked for and not in here does not exist.
-    config: lines of boot configuration by area (sysctl, tmpfiles, modules, journald).
+    config: lines of boot configuration by area (sysctl, tmpfiles, modules, journald, grub).
     modules: kernel module -> loaded, builtin, loadable or missing.
     config_files: area -> path -> time of its last change, seconds since the epoch; 0 for a
         file that masks one of the same name (a link to /dev/null).
@@ -202,6 +206,7 @@ class Observation:
     node_health: the health of each Node service, likewise.
     library_users: units (or `pid 123`) that run with a file of ours, which is to outlive them.
     services: what else of redis, postgresql and node runs on the host.
+    grub: what its files make of the command line; None without it, or where it was not asked for.
     """
 
     facts: Facts
@@ -231,3 +236,4 @@ class Observation:
     node: tuple[NodeService, ...] = ()
     services: frozenset[str] = frozenset()
     library_users: frozenset[str] = frozenset()
+    grub: Grub | None = None

@@ -71,6 +71,7 @@ class Tunable:
     weight: share in the score, 1 (cosmetic) to 10 (decides whether the profile works).
     modules: kernel module that has to be loaded for a value, by value.
     refused: why no profile may set it; empty for a normal tunable.
+    is_forcible: whether the command line may set what is refused, by its name.
     opt_in: why it is in no shipped profile and has to be asked for by name.
     """
 
@@ -89,6 +90,7 @@ class Tunable:
     refused: str = ""
     opt_in: str = ""
     is_known: bool = True
+    is_forcible: bool = False
 
     @property
     def module(self) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from optimizer import catalog
+from optimizer.model.boot import spelled
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Facts, Observation
 from optimizer.model.plan import Change, HostPlan, Skipped
@@ -13,6 +14,7 @@ from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
 from optimizer.model.transaction import Step, ValueStep, in_order, only_allowed
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.boot_pages import refuse_too_many
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
 from optimizer.modules.huge_pages import refuse_too_few, waiting_notes
@@ -22,7 +24,6 @@ from optimizer.modules.overcommitment import refuse_overcommitment
 from optimizer.modules.pooling import Pooling
 from optimizer.planning.comparing import Status, Verdict, excluding_pairs
 from optimizer.resources.base import Artifact, encode_blobs
-from optimizer.resources.boot_parameter import spelled
 from optimizer.resources.package import along
 from optimizer.scoring import conformance
 
@@ -43,6 +44,7 @@ def plan_host(
         found = examine(profile, observation, pins)
         refuse_overcommitment(found.verdicts, found.budget, observation)
         refuse_too_few(found.pool, found.verdicts)
+        refuse_too_many(found.verdicts, observation)
         Pooling(profile, observation, found.budget).refuse_crowds(found.verdicts)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
@@ -130,10 +132,12 @@ def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str,
     boot_after = difference.boot if difference.boot is not None else reading.boot
     if not reading.has_live:
         after = boot_after
-    waits = difference.live is not None and not verdict.counts(allow)
-    advice = reading.blocked
-    if reading.effect is Effect.REBOOT:
-        advice = f"add to the kernel command line: {spelled(tunable.target, verdict.wanted)}"
+    # What a reboot brings is written now or not at all.
+    waits = (
+        difference.live is not None
+        and reading.effect is not Effect.REBOOT
+        and not verdict.counts(allow)
+    )
     return Change(
         tunable=reading.id,
         module=tunable.module,
@@ -151,8 +155,17 @@ def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str,
         docs=tunable.docs,
         unit=tunable.unit,
         gain=round(points.get(reading.id, 0.0), 1),
-        advice=advice,
+        advice=_advice(verdict),
     )
+
+
+def _advice(verdict: Verdict) -> str:
+    """Say why nothing of ours can change it, and what a person can."""
+    reading = verdict.reading
+    if not reading.blocked or reading.effect is not Effect.REBOOT:
+        return reading.blocked
+    word = spelled(reading.tunable.target, verdict.wanted)
+    return f"{reading.blocked}; add to the kernel command line: {word}"
 
 
 def _lost_by_restart(verdict: Verdict) -> str:

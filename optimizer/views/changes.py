@@ -97,7 +97,7 @@ def _effect_remark(change: Change) -> str:
     word = change.effect.value
     option = "" if change.advice else option
     stake = f", {stake}" if stake else ""
-    if change.boot_before != change.boot_after:
+    if change.boot_before != change.boot_after and change.effect is not Effect.REBOOT:
         # The boot value is written in any case; what is held back is the interruption.
         return f"waits for a {word}{stake}{option}"
     return f"needs a {word}{stake}{option}"

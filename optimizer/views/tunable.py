@@ -32,6 +32,7 @@ def _facts(tunable: Tunable) -> list[tuple[str, str]]:
     coupling = tunable.coupling
     return [
         ("refused", tunable.refused),
+        ("forced", f"--force {tunable.id}=… on the command line" if tunable.is_forcible else ""),
         ("opt in", tunable.opt_in),
         ("values", tunable.value.describe() + unit),
         ("effect", tunable.effect.value),

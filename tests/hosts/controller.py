@@ -24,6 +24,7 @@ POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
 PGBOUNCER_FULL = str(PROFILES / "pgbouncer-full.yaml")
 PGBOUNCER_INSTALLED = str(PROFILES / "pgbouncer-installed.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
+BOOT = str(PROFILES / "boot.yaml")
 MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.
 PATIENCE = 400.0
