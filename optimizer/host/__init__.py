@@ -19,6 +19,7 @@ _CHANGE = (
     "lock",
     "waiting",
     "journal",
+    "guard",
     "restore",
 )
 

@@ -37,7 +37,11 @@ def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str 
     for step in plan["steps"]:
         match step["step"]:
             case "value":
-                yield _value_key(step["path"]), step["after"]
+                # What goes with an I/O scheduler is not there any more.
+                yield (
+                    _value_key(step["path"]),
+                    None if step["after"] == "@absent" else step["after"],
+                )
                 if step["before"] != step["after"]:
                     yield from _brought_along(plan, step, before)
             case "file":
