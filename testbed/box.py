@@ -13,7 +13,6 @@ from pathlib import Path
 from testbed import debian, identity, image
 from testbed.commands import run, say
 from testbed.keys import new_key, user_key
-from testbed.vm import COMMAND_LINE
 
 # The box has no other user for Vagrant; it may use sudo without a password.
 USER = "operator"
@@ -29,7 +28,7 @@ Vagrant.configure("2") do |config|
   config.vm.provider :libvirt do |libvirt|
     libvirt.kernel = File.join(here, "vmlinuz")
     libvirt.initrd = File.join(here, "initrd.img")
-    libvirt.cmd_line = "{COMMAND_LINE}"
+    libvirt.cmd_line = "{image.COMMAND_LINE}"
     libvirt.disk_bus = "virtio"
   end
 end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -31,6 +31,7 @@ from optimizer.model.transaction import (
     only_allowed,
 )
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
 from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
@@ -56,7 +57,7 @@ def plan_rollback(
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    request = join((redis_back.REQUEST, huge_pages_back.REQUEST, grub_back.REQUEST))
+    request = join((redis_back.REQUEST, huge_pages_back.REQUEST, grub_back.REQUEST, REACHED))
     seen = probe_taken(fleet, request, progress)
     hosts = tuple(_host(name, seen[name], to, include_foreign, allow) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
@@ -83,12 +84,10 @@ def _host(
         begin = _begin(to, waiting, taken, allow)
         back = chain(taken, begin, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
-        menu = grub_back.with_menu(
-            undo(back, seen, include_foreign=include_foreign),
-            seen,
-            partial(snapshots.find_blob, seen.facts.machine_id),
-        )
-        way = menu.way
+        known = _contents(seen, back)
+        way = undo(back, seen, include_foreign=include_foreign, contents=known)
+        menu = grub_back.with_menu(way, seen, partial(snapshots.find_blob, seen.facts.machine_id))
+        way = replace(menu.way, steps=Coupler(catalog.find, seen).reached(menu.way.steps))
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
         alone = package_back.guarded(free.steps, seen)
@@ -141,9 +140,9 @@ def _refuse_lost(seen: Observation, to: str) -> None:
 def _planned(
     name: str, seen: Observation, way: Undo, include_foreign: bool, made: Mapping[str, bytes]
 ) -> HostPlan:
-    blobs = dict(made)
+    blobs = {**way.blobs, **made}
     for step in way.steps:
-        if isinstance(step, FileStep) and step.after and step.after.sha256 not in made:
+        if isinstance(step, FileStep) and step.after and step.after.sha256 not in blobs:
             content = snapshots.find_blob(seen.facts.machine_id, step.after.sha256)
             if content is not None:
                 blobs[step.after.sha256] = content
@@ -194,7 +193,7 @@ def _changes(step: Step) -> list[Change]:
                 after=words[1],
             )
         ]
-    if not isinstance(step, ValueStep) or step.write == "hold":
+    if not isinstance(step, ValueStep) or (step.write == "hold" and step.before == step.after):
         return []
     tunable = catalog.find(step.tunable.partition("[")[0])
     # Its files go back now, whoever restarts the server then.
@@ -225,7 +224,7 @@ def _effect(step: ValueStep) -> Effect:
 def _kind_of(step: ValueStep) -> str:
     """Return the kind of a value that belongs to several tunables, or to one that is not known."""
     kind, colon, _ = step.path.partition(":")
-    return kind if colon else "sysctl"
+    return kind if colon else "sysfs" if step.path.startswith("/sys/") else "sysctl"
 
 
 def _shown(text: str) -> str | None:
@@ -248,6 +247,30 @@ def _taken_back(other: Foreign) -> str:
     return f"{other.name}: we set {other.applied}, somebody set {other.found} later; taken back too"
 
 
+def _contents(seen: Observation, back: Sequence[tuple[str, Snapshot]]) -> dict[str, bytes]:
+    """Return the bytes that the controller has of the files of some changes."""
+    refs = (
+        ref
+        for _, one in back
+        for step in one.steps
+        if isinstance(step, FileStep)
+        for ref in (step.before, step.after)
+    )
+    names = {ref.sha256 for ref in refs if ref}
+    found = {sha: snapshots.find_blob(seen.facts.machine_id, sha) for sha in names}
+    return {sha: content for sha, content in found.items() if content is not None}
+
+
+def _why(other: Foreign) -> str:
+    if other.is_merged:
+        return "somebody edited it later: what is ours in it goes, what is theirs stays"
+    if other.name.startswith("/"):
+        return (
+            f"we left {other.applied}, somebody made it {other.found}; what is ours in it stays too"
+        )
+    return f"we set {other.applied}, somebody set {other.found} later"
+
+
 def _foreign(other: Foreign) -> Change:
     return Change(
         tunable=other.name,
@@ -255,5 +278,5 @@ def _foreign(other: Foreign) -> Change:
         kind="file" if other.name.startswith("/") else "sysctl",
         before=other.found,
         after=other.original,
-        why=f"we set {other.applied}, somebody set {other.found} later",
+        why=_why(other),
     )

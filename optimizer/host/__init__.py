@@ -20,6 +20,7 @@ _CHANGE = (
     "lock",
     "waiting",
     "journal",
+    "guard",
     "restore",
 )
 

@@ -67,11 +67,32 @@ write_value() {
     postgresql:*) postgresql_object_write "$1" "$2"; return ;;
     package:*) package_write "$1" "$2"; return ;;
     esac
+    case $1=$2 in
+    *=@absent)
+        ERROR="it goes with what brought it"
+        return 1
+        ;;
+    /proc/sys/vm/dirty_*bytes=0) write_zero_bytes "$1"; return ;;
+    esac
+    write_text "$1" "$2"
+}
+
+write_text() {
     text=$2
     [ "$text" = @empty ] && text=
     ERROR=$({ printf '%s\n' "$text" >"$1"; } 2>&1) && return 0
     ERROR=${ERROR##*: }
     return 1
+}
+
+# Zero is nothing that the kernel takes for the bytes at $1: it makes zero of them when their ratio
+# changes.
+write_zero_bytes() {
+    ratio=${1%bytes}ratio
+    read_value "$ratio" || return 1
+    kept=$REPLY
+    [ "$kept" = 1 ] && other=2 || other=1
+    write_text "$ratio" "$other" && write_text "$ratio" "$kept"
 }
 
 # Whether a value of write $1 changes with files, or after them, so not before the confirmation.

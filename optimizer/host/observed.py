@@ -72,6 +72,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
         is_torn="torn" in by_word,
+        unheld=_unheld(by_word["unheld"]),
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,
@@ -135,7 +136,13 @@ def _units(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, Unit]:
         limits[name][limit] = f"{soft}:{hard}"
     for name, directive, value in by_word["process"]:
         limits[name][directive] = value
-    return {name: Unit(name, found, limits.get(name, {})) for name, found in properties.items()}
+    lines: dict[str, list[ConfigLine]] = defaultdict(list)
+    for name, path, number, *text in by_word["unit-line"]:
+        lines[name].append(ConfigLine(path, int(number), "\t".join(text).strip()))
+    return {
+        name: Unit(name, found, limits.get(name, {}), tuple(lines[name]))
+        for name, found in properties.items()
+    }
 
 
 def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
@@ -143,6 +150,13 @@ def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
     for name, *line in rows:
         manifests[name].append("\t".join(line))
     return {name: "\n".join(lines) + "\n" for name, lines in manifests.items()}
+
+
+def _unheld(rows: list[tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    left: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, path, text in rows:
+        left[name][path] = text
+    return dict(left)
 
 
 def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:

@@ -187,8 +187,22 @@ probe_units() {
             /^$/ { i++; next }
             { print "unit\t" unit[i] "\t" $0 }' >"${scratch:?}"
     cat "$scratch"
+    probe_unit_lines
     awk -F '\t' '$3 ~ /^MainPID=[1-9]/ { sub(/MainPID=/, "", $3); print $2 "\t" $3 }' "$scratch" |
         while IFS=$TAB read -r unit pid; do probe_process "$unit" "$pid"; done
+}
+
+# The lines that set what was asked for: in the unit itself, then in its drop-ins, as systemd reads them.
+probe_unit_lines() {
+    for word in FragmentPath DropInPaths; do
+        awk -F '\t' -v word="$word" '{ cut = index($3, "="); if (substr($3, 1, cut - 1) != word) next
+            count = split(substr($3, cut + 1), path, " ")
+            for (i = 1; i <= count; i++) print $2 "\t" path[i] }' "$scratch"
+    done | while IFS=$TAB read -r unit path; do
+        [ ! -r "$path" ] || awk -v unit="$unit" -v path="$path" -v names="$PROPERTIES" '
+            BEGIN { count = split(names, one, ","); for (i = 1; i <= count; i++) wanted[one[i]] }
+            { name = $0; sub(/[ \t]*=.*/, "", name); if (name in wanted && /=/) print "unit-line\t" unit "\t" path "\t" FNR "\t" $0 }' "$path"
+    done
 }
 
 probe_process() {
@@ -239,6 +253,9 @@ probe_snapshots() {
                 [ "$blob" = @absent ] || [ -e "$snapshot/files/$blob" ] ||
                     emit damaged "${snapshot##*/}" "the bytes of $blob are missing"
             done
+        # What a write reset, and could not be held, is ours as well.
+        awk -F '\t' -v id="${snapshot##*/}" '$1 == "unheld" { left[$2] = $3 }
+            END { for (path in left) print "unheld\t" id "\t" path "\t" left[path] }' "$snapshot/progress"
         [ ! -e "$snapshot/undone" ] || emit undone "${snapshot##*/}"
         awk -v id="${snapshot##*/}" '{ print "snapshot\t" id "\t" $0 }' "$snapshot/manifest"
     done

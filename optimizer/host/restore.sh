@@ -12,6 +12,8 @@ restore_from() {
     LATER=
     REMAKE=
     : >"$STATE/.reversed" || return 1
+    [ "$from" != "$JOURNAL" ] || find_cut_off
+    restore_collateral look
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
@@ -29,8 +31,10 @@ restore_from() {
         esac
     done <"$STATE/.reversed"
     restore_menu
-    restore_collateral
+    restore_collateral put
     settle
+    restore_collateral put
+    restore_collateral check
     remove_made
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
@@ -102,6 +106,15 @@ restore_value() {
         return 0
         ;;
     esac
+    # What came with a device, an interface, goes with it, and is nobody's then.
+    case $2=$REPLY=$4 in
+    /*=@absent=@absent) ;;
+    /*=@absent=*)
+        FOREIGN=$FOREIGN$2$NEWLINE
+        emit note "$1 is gone, and with it what there was to put back"
+        return 0
+        ;;
+    esac
     if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
@@ -154,22 +167,36 @@ loaded_by() {
     awk -F '\t' -v path="$LOADED" '$1 == "file" && $2 == path { print $4 }' "$1"
 }
 
-# A value that the kernel clamped, or that we were writing when we were killed, is ours.
+# A value that the kernel clamped, that moved when another one was written, or that we were writing
+# when we were killed, is ours.
 was_left_by_us() {
     [ -r "$from/progress" ] || return 1
     awk -F '\t' -v path="$1" -v value="$2" '
         $1 == "intent" && $2 == path { ours = 1 }
-        $1 == "wrote" && $2 == path { ours = ($3 == value) }
+        ($1 == "wrote" || $1 == "moved") && $2 == path { ours = ($3 == value) }
         END { exit !ours }' "$from/progress"
 }
 
+# What changed along with what was written, beyond the plan. $1: look (before anything is put back,
+# whether somebody else has changed it since), put, or check.
 restore_collateral() {
     [ -r "$from/progress" ] || return 0
+    awk -F '\t' '$1 == "collateral" { line[$2] = $0 } END { for (path in line) print line[path] }' \
+        "$from/progress" | sort >"$STATE/.collateral"
     while IFS=$TAB read -r word path before after; do
-        [ "$word" = collateral ] || continue
+        ! is_foreign "$path" || continue
         read_value "$path" || continue
-        [ "$REPLY" != "$after" ] || write_value "$path" "$before" || :
-    done <"$from/progress"
+        [ "$REPLY" != "$before" ] || continue
+        case $1 in
+        look) [ "$REPLY" = "$after" ] || [ "${FORCE:-}" = yes ] || keep_foreign "$path" "$before" "$after" "$REPLY" ;;
+        put) write_value "$path" "$before" || : ;;
+        check)
+            FAILED=yes
+            emit failed - "$path" "$before" "$REPLY" "${ERROR:-}"
+            ;;
+        esac
+    done <"$STATE/.collateral"
+    rm -f "$STATE/.collateral"
 }
 
 # Write again what a later write reset, then read everything back.

@@ -92,11 +92,13 @@ class Unit:
     """A systemd unit: `systemctl show` properties, and the limits of its main process.
 
     limits: directive -> value in force, read from /proc/PID; empty when it does not run.
+    lines: of its files those that set a property that was asked for, in the order of reading.
     """
 
     name: str
     properties: Mapping[str, str]
     limits: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[ConfigLine, ...] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -196,6 +198,7 @@ class Observation:
     authorities: other tools that set the same things, name -> what was seen.
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
+    unheld: snapshot -> path -> what a value became that the change could not hold.
     pending: the change that is not confirmed yet, None when there is none.
     is_torn: a change began or ended while the host was looked at, so this is some of each.
     lined: files of others with a line of ours at their end, by path.
@@ -225,6 +228,7 @@ class Observation:
     snapshots: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
+    unheld: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pending: Pending | None = None
     is_torn: bool = False
     lined: Mapping[str, LinedFile] = field(default_factory=dict)

@@ -37,7 +37,8 @@ class ValueStep(_Data):
         `pend` leaves it as it is until somebody restarts the server, or reboots the host, and
         says what it will be then by the files of this change;
         `follow` expects the kernel to change it together with another value; `hold` writes
-        the same value again because another write resets it; `last` has the confirmation
+        the same value again because another write resets it, and says where that could not be
+        done; `last` has the confirmation
         make an object in a database, or install a package, when files count and servers were
         restarted.
     restore: `skip` where the kernel refuses to take the old value back and restoring its

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from optimizer import catalog
 from optimizer.model.boot import spelled
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Facts, Observation
+from optimizer.model.packages import ABSENT
 from optimizer.model.plan import Change, HostPlan, Skipped
 from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
@@ -51,7 +52,7 @@ def plan_host(
     verdicts, budget = found.verdicts, found.budget
     artifact = _artifact(_needed(verdicts, allow), observation)
     steps = in_order(list(Coupler(catalog.find, observation).couple(_allowed(artifact, allow))))
-    points = conformance.weights(verdicts)
+    changes = tuple(_changes(verdicts, allow, conformance.weights(verdicts)))
     return HostPlan(
         name=name,
         state="planned",
@@ -60,7 +61,7 @@ def plan_host(
         kernel=observation.facts.kernel,
         summary=summary(observation.facts),
         score=conformance.forecast(verdicts, allow),
-        changes=(*_changes(verdicts, allow, points), *_followers(steps), *along(steps)),
+        changes=(*changes, *_followers(steps, {one.tunable for one in changes}), *along(steps)),
         files=artifact.files,
         unchanged=sum(verdict.status is Status.MATCH for verdict in verdicts),
         not_applicable=_skipped(verdicts, Status.NOT_APPLICABLE),
@@ -174,23 +175,26 @@ def _lost_by_restart(verdict: Verdict) -> str:
     return reading.lost_by_restart if is_live and reading.effect is Effect.RESTART else ""
 
 
-def _followers(steps: Iterable[Step]) -> Iterable[Change]:
-    """Say what the kernel changes by itself when the values before it are written."""
+def _followers(steps: Iterable[Step], named: Collection[str]) -> Iterator[Change]:
+    """Say what is changed along with a value that the plan names, by the kernel or for its sake."""
     cause = ""
     for step in steps:
-        if not isinstance(step, ValueStep):
+        if not isinstance(step, ValueStep) or step.write not in ("set", "follow"):
             continue
-        if step.write == "set":
+        if step.write == "set" and step.tunable in named:
             cause = step.tunable
-        elif step.write == "follow" and step.before != step.after:
+        elif step.before != step.after:
+            how = (
+                "The kernel changes it by itself" if step.write == "follow" else "It is set as well"
+            )
             yield Change(
                 tunable=step.tunable,
                 module=step.tunable.partition(".")[0],
-                kind="sysctl",
+                kind="sysfs" if step.path.startswith("/sys/") else "sysctl",
                 before=step.before,
-                after=step.after,
+                after=None if step.after == ABSENT else step.after,
                 follows=cause,
-                why=f"The kernel changes it by itself when {cause} is set.",
+                why=f"{how} when {cause} is set.",
             )
 
 

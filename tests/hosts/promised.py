@@ -38,7 +38,11 @@ def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str 
         match step["step"]:
             # What a server says is looked at apart from the rest of its host.
             case "value" if step["path"].startswith("/"):
-                yield _value_key(step["path"]), step["after"]
+                # What goes with an I/O scheduler is not there any more.
+                yield (
+                    _value_key(step["path"]),
+                    None if step["after"] == "@absent" else step["after"],
+                )
                 if step["before"] != step["after"]:
                     yield from _brought_along(plan, step, before)
             case "file":
