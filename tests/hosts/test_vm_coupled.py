@@ -199,16 +199,16 @@ def test_every_start_comes_back_from_every_target_by_every_road(machine: Host) -
     ]
     assert all(made[0].steps)
 
-    # Killed after some write and put back as at the next boot; then whole, and cancelled.
+    # Killed after some write and put back as by the timer; then whole, and cancelled.
     script: list[str] = []
-    restore = f"sh {STATE}/journal/restore boot"
+    restore = f"sh {STATE}/journal/restore automatic"
     for number, (change, (writes, _)) in enumerate(zip(made, combinations, strict=True)):
         sets = sum(isinstance(step, ValueStep) and step.write == "set" for step in change.steps)
         dies = _DIES.format(last=number % max(sets, 1))
         script += [
             _write(writes) + _LOOK,
             _apply(change, dies),
-            f"{restore}; {_LOOK}",
+            f"{restore} {change.run}; {_LOOK}",
             _apply(change),
             _LOOK,
             _program(with_override("cancel", _NO_TIMER)(cancel_program(change.run))),

@@ -22,6 +22,7 @@ from tests.unit.shell_lab import (
     without_sweep,
     words,
 )
+from tests.unit.test_host_killed import after_a_boot
 
 _CPUFREQ = "sys/devices/system/cpu/cpufreq"
 
@@ -40,14 +41,14 @@ def _moves(first: Path, other: Path, more: str = "") -> str:
 
 def _die(lab: Lab, steps: list[ValueStep], functions: str) -> None:
     """Begin a change that is killed on the way, and leave no safety timer."""
-    quiet = "detach() { printf '%s\\n' 0 >\"$JOURNAL/waiter\"; }\n"
+    quiet = "detach() { :; }\n"
     edit = with_override("apply", quiet + functions)
     lab.start(edit(without_sweep(apply_program(lab.change(steps), 600)))).communicate(timeout=60)
     assert (lab.journal / "restore").exists()
 
 
 def _boot(lab: Lab) -> list[str]:
-    answers = lab.run((lab.journal / "restore").read_text(), "boot")
+    answers = lab.run(after_a_boot((lab.journal / "restore").read_text()), "boot")
     assert verdict(answers) == "restored", answers
     return words(answers)
 
@@ -224,5 +225,5 @@ def test_a_death_on_the_way_to_a_governor_loses_no_setting_in_a_fake_tree(
     _die(lab, steps, f"DIE={text}\n{_FAKE_DRIVER}")
     assert lab.tree() != before
     restore = with_override("restore", _FAKE_DRIVER)((lab.journal / "restore").read_text())
-    assert verdict(lab.run(restore, "boot")) == "restored"
+    assert verdict(lab.run(after_a_boot(restore), "boot")) == "restored"
     assert lab.tree() == before
