@@ -54,22 +54,28 @@ detach() {
     printf '%s\n' "$!" >"$JOURNAL/waiter"
 }
 
+# A power cut may leave the unit behind, where the journal is put away already: then the next boot
+# takes away what the cut has kept from being taken away.
 write_twin() {
+    wants=${TWIN_LINK%/*}
+    clear="rm -rf $STATE/.ended.* $TWIN_LINK $TWIN"
+    [ -d "$wants" ] || {
+        mkdir "$wants" && chmod 755 "$wants" && : >"$JOURNAL/made-wants"
+        clear="$clear; rmdir $wants"
+    }
     {
         printf '%s\n' '[Unit]' \
             'Description=Restore an unconfirmed change of the host optimizer' \
             'DefaultDependencies=no' \
-            "ConditionPathExists=$JOURNAL/restore" \
             "RequiresMountsFor=$STATE" \
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh $JOURNAL/restore boot"
+            "ExecStart=/bin/sh -c '[ ! -e $JOURNAL/restore ] || exec /bin/sh $JOURNAL/restore boot; $clear; systemctl daemon-reload'"
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
-    [ -d "${TWIN_LINK%/*}" ] || { mkdir "${TWIN_LINK%/*}" && chmod 755 "${TWIN_LINK%/*}" && : >"$JOURNAL/made-wants"; }
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1
-    flush "$TWIN" "${TWIN_LINK%/*}"
+    flush "$TWIN" "$wants"
 }
 
 # Put the journal away. Nobody may take hold of a half of it, so it goes in one step.
