@@ -98,10 +98,10 @@ class Coupler:
         for name, value in self._partners(coupling.opposes, step):
             if value.path not in planned and step.after in _OPPOSITE:
                 yield _follow(name, value, _OPPOSITE[step.after])
+        yield from self._owned(step, tunable, instance, planned)
         for name, value in self._partners(coupling.resets, step):
             if value.path not in planned and value.path != step.path and _is_writable(value):
                 yield _hold(name, value)
-        yield from self._owned(step, tunable, instance, planned)
         if step.path == _CONGESTION:
             yield from self._admission(step)
 

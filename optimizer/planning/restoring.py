@@ -152,8 +152,12 @@ def undo(
     spans: dict[str, _Span] = {}
     for _, snapshot in changes:
         for step in snapshot.steps:
-            spans.setdefault(_key(step), _Span(step, step)).add(step)
-    ours = _written(changes)
+            # The newest order holds: a value stands behind those that reset it, and only with some
+            # I/O schedulers may a queue be as long as it was.
+            span = spans.pop(_key(step), _Span(step, step))
+            span.add(step)
+            spans[_key(step)] = span
+    ours = _written(changes) - _only_in_between(changes, spans)
     backs = {key: _back(span, observation) for key, span in spans.items() if key in ours}
     foreign = {key: other for key, (_, other) in backs.items() if other}
     groups = _groups(changes)
@@ -229,6 +233,28 @@ def _written(changes: Sequence[tuple[str, Snapshot]]) -> set[str]:
     }
 
 
+def _only_in_between(
+    changes: Sequence[tuple[str, Snapshot]], spans: Mapping[str, _Span]
+) -> set[str]:
+    """Name what was there with a value that these changes brought themselves, and is gone with it.
+
+    The settings of an I/O scheduler, for one, that was neither the first nor is the last.
+    """
+    was_there: dict[str, bool] = {}
+    for _, snapshot in changes:
+        cause: ValueStep | None = None
+        for step in snapshot.steps:
+            if not isinstance(step, ValueStep):
+                continue
+            if step.write != "follow":
+                cause = step
+            elif step.after == ABSENT and cause:
+                first = spans[_key(cause)].first
+                is_first = isinstance(first, ValueStep) and first.before == cause.before
+                was_there[_key(step)] = was_there.get(_key(step), False) or is_first
+    return {key for key, is_there in was_there.items() if not is_there}
+
+
 def _is_held(step: Step) -> bool:
     return isinstance(step, ValueStep) and step.write == "hold"
 
@@ -260,9 +286,9 @@ def _behind_causes(steps: Mapping[str, Step], groups: Mapping[str, set[str]]) ->
             placed[key] = step
         elif not mates:
             placed[key] = _alone(step)
-        elif step.write == "set":
+        elif step.write == "set" and not _comes_with(step):
             placed[key] = step
-            placed.update({mate: steps[mate] for mate in mates if _follows(steps[mate])})
+            placed.update({mate: steps[mate] for mate in mates if _comes_with(steps[mate])})
     return list({**placed, **steps, **placed}.values())
 
 
@@ -274,8 +300,9 @@ def _alone(step: ValueStep) -> ValueStep:
     return step.model_copy(update={"write": write, "restore": restore})
 
 
-def _follows(step: Step) -> bool:
-    return isinstance(step, ValueStep) and step.write == "follow"
+def _comes_with(step: Step) -> bool:
+    """Whether a cause brings this along: its text, or its very file."""
+    return isinstance(step, ValueStep) and (step.write == "follow" or step.before == ABSENT)
 
 
 def _held(
