@@ -44,7 +44,7 @@ def _reboots(
     for _, snapshot in ordered(taken):
         for step in _booted(snapshot) if snapshot.kind == "apply" else ():
             value = seen.values.get(step.path)
-            is_left = value is not None and value.text == step.after != step.before
+            is_left = value is not None and value.text == step.after
             is_set = next_boot.get(normal(parameter_at(step.path))) == step.after
             if is_left and not is_set and step.path not in kept:
                 notes[step.tunable] = f"{step.tunable} is {step.after} until the host is rebooted"

@@ -125,16 +125,17 @@ class BootParameter(NothingAtStake):
 
 
 def _waiting(differences: Sequence[Difference], observation: Observation) -> list[ValueStep]:
+    """Return what a reboot brings, be it in force or not: verify and the way back go by it."""
     steps: list[ValueStep] = []
     for one in differences:
-        if one.live is not None:
+        if one.boot is not None:
             value = observation.values.get(one.reading.path)
             steps.append(
                 ValueStep(
                     tunable=one.reading.id,
                     path=one.reading.path,
                     before=value.text if value else ABSENT,
-                    after=one.live,
+                    after=one.boot,
                     write="pend",
                     patience=0 if steps else _PATIENCE,
                 )

@@ -263,7 +263,7 @@ def test_what_is_in_force_is_kept_for_the_next_boot() -> None:
         "1", "1", None, "1",
     )  # fmt: skip
     assert not change.is_pending
-    assert [step.step for step in plan.steps] == ["file", "file"]
+    assert [step.step for step in plan.steps] == ["value", "file", "file"]
 
 
 def test_parameters_of_an_earlier_change_stay() -> None:

@@ -179,6 +179,23 @@ def test_what_is_in_force_goes_at_the_next_reboot() -> None:
     assert "skew_tick" not in machine.cmdline
 
 
+def test_what_was_in_force_already_is_looked_after_all_the_same() -> None:
+    """Such as after a power cut, when the machine was booted once with a change that is gone."""
+    machine = Machine()
+    machine.cmdline = "ro quiet skew_tick=1"
+    [change] = machine.apply(skew_tick=1)
+    assert not change.is_pending
+    machine.reboot()
+    assert (machine.verify().state, machine.verify().pending) == ("match", ())
+    machine.files[GRUB_CONFIG] = file_state(menu().encode(), "444")
+    assert [drift.tunable for drift in machine.verify().drift] == [SKEW]
+    machine.new_kernel("6.1.0-9")
+    machine.roll_back()
+    assert machine.notes() == (f"{SKEW} is 1 until the host is rebooted",)
+    machine.reboot()
+    assert machine.notes() == ()
+
+
 def test_the_newest_of_two_changes_goes_back_alone() -> None:
     machine = Machine()
     machine.apply(skew_tick=1)
