@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from optimizer.app.choosing import reference
 from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
@@ -15,9 +17,10 @@ from optimizer.model.packages import is_version, name_at
 from optimizer.model.plan import ProfileRef, Skipped
 from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
+from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, LineStep, LinkStep, Step, ValueStep
 from optimizer.modules.examination import examine
-from optimizer.modules.notes import notes_for
+from optimizer.modules.notes import notes_for, unconfirmed_notes
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.restoring import expected, in_effect
 from optimizer.resources import sysctl
@@ -85,20 +88,39 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         return HostVerdict(name=name, state="unreachable", error=seen.error)
     taken = snapshots_of(seen)
     steps = expected(taken)
-    waits = waiting_notes(taken, seen)
+    lost = _lost(seen, taken)
+    notes = (*_damage(seen), *waiting_notes(taken, seen))
     if not steps:
         note = "nothing is applied here; name a profile to compare with: --profile NAME"
-        return HostVerdict(name=name, state="match", notes=(note, *waits))
+        notes = notes if lost else (note, *notes)
+        state = "unknown" if lost else "match"
+        return HostVerdict(name=name, state=state, unknown=lost, notes=notes)
     drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
-    notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
     return HostVerdict(
         name=name,
-        state="drift" if drift else "match",
+        state="drift" if drift else "unknown" if lost else "match",
         applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
         drift=drift,
-        notes=(*notes, *waits),
+        unknown=lost,
+        notes=notes,
+    )
+
+
+def _lost(seen: Observation, taken: Mapping[str, Snapshot]) -> tuple[Skipped, ...]:
+    """What was applied and cannot be compared: changes that are damaged on both sides."""
+    return tuple(
+        Skipped(tunable=f"snapshot {name[:8]}", reason=f"{what}, and this controller has no copy")
+        for name, what in seen.damaged.items()
+        if name not in taken
+    )
+
+
+def _damage(seen: Observation) -> tuple[str, ...]:
+    return (
+        *(f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()),
+        *unconfirmed_notes(seen),
     )
 
 

@@ -23,8 +23,7 @@ check_host() {
 
 # The journal's directory is the lock: one change at a time on a host.
 begin() {
-    made=$({ [ -d "$STATE" ] || mkdir -p "$STATE"; } 2>&1 && chmod 700 "$STATE") || refuse state "$made"
-    [ -d "$SNAPSHOTS" ] || mkdir "$SNAPSHOTS" 2>/dev/null || refuse state "cannot write below $STATE"
+    make_state || refuse state "$WHY"
     if [ -d "$JOURNAL" ]; then
         take_over || refuse busy "$(who_waits)"
     fi
@@ -33,19 +32,33 @@ begin() {
 }
 
 who_waits() {
-    if [ -e "$JOURNAL/manifest" ]; then
+    if is_journal_whole; then
         printf '%s' "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
+    elif is_armed || ! is_kept_well "$JOURNAL"; then
+        printf '%s' "a change was not confirmed, and what it left is damaged: $WHY"
     else
         printf '%s' "another change has just begun"
     fi
 }
 
-# A change that died before its timer was armed has written nothing and is cleared away.
+# A change that died before its timer was armed has written nothing and is cleared away. One that
+# is damaged cannot go back by itself; a rollback was planned with what there is now.
 take_over() {
-    grep -q '^armed' "$JOURNAL/progress" 2>/dev/null && return 1
-    take_busy 4 || return 1
+    if is_armed; then
+        is_rollback && ! is_journal_whole || return 1
+        why="gave up the damaged journal of a change that was not confirmed: $WHY"
+    else
+        is_kept_well "$JOURNAL" || return 1
+        why="cleared an abandoned change that had written nothing"
+    fi
+    [ -h "$JOURNAL" ] || take_busy 4 || return 1
     rm -rf "$JOURNAL"
-    emit note "cleared an abandoned change that had written nothing"
+    emit note "$why"
+}
+
+is_rollback() {
+    case $MANIFEST in *"${NEWLINE}kind${TAB}rollback$NEWLINE"*) return 0 ;; esac
+    return 1
 }
 
 give_up() {
@@ -82,10 +95,7 @@ compare() {
 # Write the journal and read it back before anything else is written.
 write_journal() {
     why=$({
-        mkdir "$JOURNAL/files" &&
-            printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
-            printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
-            put_blobs && : >"$JOURNAL/progress"
+        mkdir "$JOURNAL/files" && put_journal && : >"$JOURNAL/progress"
     } 2>&1) || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE: $why"
     sha256_of "$JOURNAL/manifest"
     ID=$REPLY
@@ -102,19 +112,16 @@ keep_files() {
         [ "$after" = @absent ] || [ -e "$JOURNAL/files/$blob" ] || find_blob "$blob" ||
             give_up snapshot "no snapshot has the bytes that $path had"
     done <"$JOURNAL/manifest"
-    for blob in "$JOURNAL"/files/*; do
-        [ -e "$blob" ] || continue
-        sha256_of "$blob"
-        [ "$REPLY" = "${blob##*/}" ] || give_up state "the journal reads back wrong: ${blob##*/}"
-    done
-    [ "$ID" = "$EXPECTED_ID" ] || give_up state "the journal reads back wrong: manifest"
-    flush "$JOURNAL/manifest" "$JOURNAL/restore" "$JOURNAL/progress" "$JOURNAL/files" "$JOURNAL" "$STATE" ||
+    are_bytes_whole "$JOURNAL" || give_up state "the journal reads back wrong: $WHY"
+    is_whole "$JOURNAL" "$EXPECTED_ID" || give_up state "the journal reads back wrong: $WHY"
+    is_program_whole "$JOURNAL/restore" || give_up state "the journal reads back wrong: restore"
+    flush "$JOURNAL/manifest" "$JOURNAL/id" "$JOURNAL/restore" "$JOURNAL/progress" "$JOURNAL/files" "$JOURNAL" "$STATE" ||
         give_up state "the journal cannot be flushed to the disk"
 }
 
 find_blob() {
     for snapshot in "$SNAPSHOTS"/*; do
-        [ -e "$snapshot/files/$1" ] && cp "$snapshot/files/$1" "$JOURNAL/files/$1" && return 0
+        [ -f "$snapshot/files/$1" ] && [ ! -h "$snapshot/files/$1" ] && cp "$snapshot/files/$1" "$JOURNAL/files/$1" && return 0
     done
     return 1
 }
@@ -160,7 +167,7 @@ write_values() {
 note_made() {
     case $1=$2 in redis:*/appendonly=yes) ;; *) return ;; esac
     redis_aof_path "$1"
-    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit made "$REPLY" >>"$JOURNAL/progress"
+    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit_sealed made "$REPLY" >>"$JOURNAL/progress"
 }
 
 # Values that a later write reset are written once more; then all are read back.
@@ -205,13 +212,15 @@ find_collateral() {
             for (path in now)
                 if ((path in seen) && seen[path] != now[path] && !(path in planned)) {
                     gsub(/[ \t\n]+/, " ", seen[path]); gsub(/[ \t\n]+/, " ", now[path])
-                    printf "collateral\t%s\t%s\t%s\n", path, seen[path], now[path]
+                    # An empty field would be lost by the shell that reads it.
+                    printf "collateral\t%s\t%s\t%s\n", path, (seen[path] == "" ? "@empty" : seen[path]),
+                        (now[path] == "" ? "@empty" : now[path])
                 }
         }' manifest="$JOURNAL/manifest" before="$JOURNAL/before" \
         "$JOURNAL/manifest" "$JOURNAL/before" "$JOURNAL/after" >"$JOURNAL/collateral"
     rm -f "$JOURNAL/before" "$JOURNAL/after"
     while IFS=$TAB read -r word path before after; do
-        emit collateral "$path" "$before" "$after" >>"$JOURNAL/progress"
+        emit_sealed collateral "$path" "$before" "$after" >>"$JOURNAL/progress"
         problem collateral - "$path" "$before" "$after"
     done <"$JOURNAL/collateral"
     rm -f "$JOURNAL/collateral"
@@ -227,6 +236,7 @@ apply_main() {
     # A connection that breaks must not stop a change halfway; the safety timer decides.
     trap '' HUP PIPE
     PROBLEMS=
+    KNOWN_ID=$EXPECTED_ID
     check_host
     begin
     write_journal

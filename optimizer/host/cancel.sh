@@ -1,7 +1,43 @@
-# Put the journal back now, on the controller's word. Given by the controller: RUN.
-trap '' HUP PIPE
-if [ -e "$JOURNAL/manifest" ] && [ "$(header "$JOURNAL" run)" = "$RUN" ]; then
-    if take_busy 120; then restore_journal; else emit result busy; fi
-else
-    emit result gone
-fi
+# Put the journal back now, on the controller's word. Given by the controller: RUN, and with
+# MANIFEST, EXPECTED_ID, RESTORE_PROGRAM and put_blobs its own copy of the change.
+
+# A journal that is damaged here is mended by the controller's copy; what was written so far, only
+# the host knows.
+mend_journal() {
+    if [ -z "${MANIFEST:-}" ] || ! is_armed || ! is_this_change; then return 0; fi
+    if is_journal_whole && are_bytes_whole "$JOURNAL"; then return 0; fi
+    why=$WHY
+    for name in manifest id restore; do rm -rf "${JOURNAL:?}/$name"; done
+    if [ -h "$JOURNAL/files" ] || [ ! -d "$JOURNAL/files" ]; then
+        rm -rf "$JOURNAL/files"
+        mkdir "$JOURNAL/files"
+    fi
+    put_journal && flush "$JOURNAL" && emit note "the journal was damaged, and was mended by the controller's copy: $why"
+}
+
+is_this_change() {
+    grep -qsF -e "$EXPECTED_ID" "$JOURNAL/id" "$TWIN" || [ "$(header "$JOURNAL" run)" = "$RUN" ]
+}
+
+cancel_main() {
+    trap '' HUP PIPE
+    KNOWN_ID=${EXPECTED_ID:-}
+    if [ ! -d "$JOURNAL" ] || is_anothers "$RUN"; then
+        emit result gone
+        return
+    fi
+    # What others may change is not even locked.
+    if [ -h "$JOURNAL" ] || ! is_private "$JOURNAL"; then
+        restore_journal
+        return
+    fi
+    take_busy 120 || { emit result busy; return; }
+    if is_anothers "$RUN"; then
+        leave_busy
+        emit result gone
+        return
+    fi
+    mend_journal
+    restore_journal
+}
+cancel_main

@@ -217,6 +217,12 @@ keep() {
     emit result confirmed
 }
 
+# A change that is damaged can neither be kept nor taken back by what is here.
+say_damaged() {
+    emit problem journal - "$JOURNAL" whole "$WHY"
+    emit result damaged
+}
+
 # Nothing waits: it was confirmed before (the answer was lost), or it was put back.
 already() {
     if [ -n "$EXPECTED_ID" ] && [ -e "$SNAPSHOTS/$EXPECTED_ID/manifest" ]; then
@@ -229,7 +235,18 @@ already() {
 
 confirm_main() {
     trap '' HUP PIPE
-    [ -e "$JOURNAL/manifest" ] || { already; return; }
+    KNOWN_ID=$EXPECTED_ID
+    [ -d "$JOURNAL" ] || { already; return; }
+    if ! is_journal_whole; then
+        if [ ! -d "$JOURNAL" ]; then
+            already
+        elif is_armed || ! is_kept_well "$JOURNAL"; then
+            say_damaged
+        else
+            emit result busy
+        fi
+        return
+    fi
     waiting=$(header "$JOURNAL" run)
     if [ -n "$RUN" ] && [ "$waiting" != "$RUN" ]; then
         emit waiting "$waiting"
@@ -238,10 +255,14 @@ confirm_main() {
     fi
     RUN=$waiting
     if ! take_busy 30; then
-        if [ -e "$JOURNAL/manifest" ]; then emit result busy; else already; fi
+        if [ -d "$JOURNAL" ]; then emit result busy; else already; fi
         return
     fi
-    [ -e "$JOURNAL/manifest" ] || { already; return; }
+    if ! is_journal_whole || ! are_bytes_whole "$JOURNAL"; then
+        leave_busy
+        say_damaged
+        return
+    fi
     emit run "$RUN"
     held now || { restore_journal; return; }
     services_answer || { restore_journal; return; }

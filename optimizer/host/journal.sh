@@ -2,6 +2,7 @@
 # puts everything back unless the change is confirmed.
 #
 #   $JOURNAL/manifest   header and steps, tab-separated; its SHA-256 is the snapshot's id
+#   $JOURNAL/id         that id
 #   $JOURNAL/files/     bytes of the files before and after, named by SHA-256
 #   $JOURNAL/restore    the program that puts everything back, complete in itself
 #   $JOURNAL/progress   what was written so far: intent, wrote, made, collateral, restarted
@@ -55,6 +56,24 @@ leave_busy() {
     rm -rf "$JOURNAL/busy"
 }
 
+# Make the directory of our state, for root alone. 1: it cannot be, or others may write there; WHY.
+make_state() {
+    for folder in "$STATE" "$SNAPSHOTS"; do
+        WHY=$({ [ -d "$folder" ] || mkdir -p "$folder"; } 2>&1) || return 1
+        is_private "$folder" || return 1
+        WHY=$(chmod 700 "$folder" 2>&1) || return 1
+    done
+    rm -rf "$STATE/.gone"
+}
+
+# Write what the controller gave for a change into the journal.
+put_journal() {
+    printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
+        printf '%s\n' "$EXPECTED_ID" >"$JOURNAL/id" &&
+        printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
+        put_blobs
+}
+
 # Keep the bytes $2 (with \0ooo escapes) in the journal under their hash $1.
 put_blob() {
     printf '%b' "$2" >"$JOURNAL/files/$1"
@@ -74,18 +93,29 @@ arm() {
         if has systemd-run && systemd-run --quiet --collect \
             --unit="optimizer-restore-$RUN" --on-active="$1s" \
             --timer-property=AccuracySec=100ms \
-            /bin/sh -c "[ ! -e '$JOURNAL/restore' ] || exec /bin/sh '$JOURNAL/restore' automatic '$RUN'" \
+            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID")" \
             2>/dev/null && systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
     if [ -z "$armed" ]; then
         # A session of its own outlives the connection that started it.
-        detach sh -c "sleep '$1'; [ ! -e '$JOURNAL/restore' ] || exec sh '$JOURNAL/restore' automatic '$RUN'" || return 1
+        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID")" || return 1
         armed=process
     fi
     emit armed "$armed" "$1" >>"$JOURNAL/progress"
     flush "$JOURNAL/progress"
+}
+
+# The command that runs the journal's own program with the words $1 and $2, or says that it was
+# damaged. It has no `$` and no `%`, which systemd would expand.
+restore_guarded() {
+    sha256_of "$JOURNAL/restore"
+    said="host optimizer: $JOURNAL/restore is damaged, so the unconfirmed change of run $RUN was not put back."
+    printf '%s' "[ ! -d '$JOURNAL' ] || { " \
+        "[ -f '$JOURNAL/restore' ] && sha256sum <'$JOURNAL/restore' | grep -q '^$REPLY' && " \
+        "exec /bin/sh '$JOURNAL/restore' $1 $2; " \
+        "echo '$said On its controller: optimizer rollback INVENTORY' >&2; exit 1; }"
 }
 
 detach() {
@@ -99,12 +129,12 @@ write_twin() {
         printf '%s\n' '[Unit]' \
             'Description=Restore an unconfirmed change of the host optimizer' \
             'DefaultDependencies=no' \
-            "ConditionPathExists=$JOURNAL/restore" \
+            "ConditionPathExists=$JOURNAL" \
             "RequiresMountsFor=$STATE" \
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh $JOURNAL/restore boot"
+            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $ID")\""
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
     [ -d "${TWIN_LINK%/*}" ] || { mkdir "${TWIN_LINK%/*}" && chmod 755 "${TWIN_LINK%/*}" && : >"$JOURNAL/made-wants"; }

@@ -190,6 +190,7 @@ class Observation:
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
     pending: the change that waits for its confirmation, empty when there is none.
+    broken: why what the host keeps of a change that waits cannot be believed; empty when it can.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
@@ -217,6 +218,7 @@ class Observation:
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
     pending: str = ""
+    broken: str = ""
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()

@@ -6,6 +6,7 @@ A plain file stands in for a kernel value: a manifest can name any path. What /p
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.app.outcomes import verdict_of
-from optimizer.host import program
+from optimizer.host import kept_restore, program
 from optimizer.host.wire import (
     Answer,
     apply_program,
@@ -77,7 +78,7 @@ _STARTS = {
     "apply": "apply_main",
     "confirm": "confirm_main",
     "probe": "probe_main 2>/dev/null",
-    "cancel": "trap '' HUP PIPE",
+    "cancel": "cancel_main",
     "restore": "MODE=${1:-manual}",
 }
 
@@ -101,6 +102,21 @@ def with_override(name: str, functions: str) -> Edit:
 # The sweep over /proc/sys and the probe take most of the time, and most tests need neither.
 without_sweep = with_override("apply", 'sweep() { : >"$1"; }')
 without_probe = with_override("probe", "probe_main() { emit end; }")
+
+
+def _seal(rest: str) -> str:
+    return f"# sha256 {hashlib.sha256(rest.encode()).hexdigest()}"
+
+
+def _without_systemd(text: str) -> str:
+    """Edit a program, and the one that it keeps in the journal, which names its own hash."""
+    return text.replace(_ASKS_SYSTEMD, "false").replace(_SEAL, _seal(_EDITED))
+
+
+_SEAL, _REST = kept_restore().split("\n", 1)
+_EDITED = _REST.replace(_ASKS_SYSTEMD, "false")
+# What these hosts keep as the program that puts everything back.
+KEPT_RESTORE = f"{_seal(_EDITED)}\n{_EDITED}"
 
 
 @dataclass(frozen=True)
@@ -174,7 +190,7 @@ class Lab:
             text=True,
         )
         assert process.stdin
-        process.stdin.write(text.replace(_ASKS_SYSTEMD, "false"))
+        process.stdin.write(_without_systemd(text))
         process.stdin.close()
         process.stdin = None
         return process
@@ -190,9 +206,9 @@ class Lab:
         text = without_probe(confirm_program(run, ProbeRequest(), identity))
         return verdict_of(self.run(edit(text)))
 
-    def cancel(self, run: str = RUN, edit: Edit = unchanged) -> str:
-        """Take back what waits; return the verdict."""
-        return verdict_of(self.run(edit(cancel_program(run))))
+    def cancel(self, run: str = RUN, edit: Edit = unchanged, copy: Snapshot | None = None) -> str:
+        """Take back what waits, with the controller's copy of it or without; return the verdict."""
+        return verdict_of(self.run(edit(cancel_program(run, copy=copy))))
 
     def restore(self, *arguments: str, edit: Edit = unchanged, **variables: str) -> list[Answer]:
         """Run the restore program, as the safety timer, the next boot or a person would."""

@@ -52,7 +52,7 @@ def test_what_is_applied_is_kept_on_both_sides(small: ProfileRequest) -> None:
     manifest, blobs = snapshots.read(host.facts["machine_id"], outcome.snapshot)
     assert host.snapshots == {outcome.snapshot: manifest}
     assert set(blobs.items()) <= set(host.blobs.items())
-    [run] = runs.listed()
+    [run], _ = runs.listed()
     assert (run.verb, run.profile, run.by, run.hosts, run.changed) == (
         "apply", "small", "ana@desk", 1, 1,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def test_nothing_to_do_asks_nobody(small: ProfileRequest) -> None:
     asked = len(hosts.asked)
     outcome = only(apply(hosts, again, PATIENT))
     assert (outcome.state, len(hosts.asked)) == ("unchanged", asked)
-    assert len(runs.listed()) == 1
+    assert len(runs.listed()[0]) == 1
 
 
 def test_a_stale_plan_is_refused_by_name(small: ProfileRequest) -> None:

@@ -11,6 +11,7 @@ from optimizer.app.outcomes import verdict_of
 from optimizer.host import program
 from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.request import ProbeRequest
+from optimizer.model.snapshot import snapshot_id
 from optimizer.model.transaction import FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
@@ -82,6 +83,7 @@ def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) ->
     wait_for(lambda: sleeps(timer.pid))
     manifest = dash.journal / "manifest"
     manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
+    (dash.journal / "id").write_text(snapshot_id(manifest.read_text()) + "\n")
     waiting = dash.tree()
     for name in ("pid", ""):
         path = dash.journal / "busy" / name
