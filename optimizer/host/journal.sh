@@ -168,6 +168,8 @@ disarm() {
 
 # A reload of systemd since then has read the twin too, and it would stay listed without its file.
 forget_twin() {
+    # One that could put nothing back at boot has failed, and is listed for that as well.
+    systemctl reset-failed "${TWIN##*/}" >/dev/null 2>&1
     [ -n "$(systemctl list-units --all --plain --no-legend "${TWIN##*/}" 2>/dev/null)" ] || return 0
     systemctl daemon-reload >/dev/null 2>&1 </dev/null
 }

@@ -20,7 +20,7 @@ from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_lab import debian, differing
 from tests.hosts.watched import watched
 
-SHARED = ("--profile", str(PROFILES / "memory.yaml"))
+SHARED = ("--profile", str(PROFILES / "memory.yaml"), "--set", "node.max-old-space-size=128 MiB")
 # One mark for each place, so that a failure says which.
 REDIS, MASTER, ACL = "zq1redis", "zq2master", "zq3acl"
 CONNINFO, AUTO, DSN, PHRASE = "zq4conninfo", "zq5auto", "zq6dsn", "zq7phrase"

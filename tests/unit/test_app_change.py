@@ -291,7 +291,7 @@ EDITS: Mapping[str, tuple[str, str, str]] = {
     "a value": ('"after":"1"', '"after":"99"', "was changed after it was made"),
     "the host's name": ('"name":"db-1"', '"name":"db-2"', "was changed after it was made"),
     "the id": ('"id":"sha256:', '"id":"sha256:0', "was changed after it was made"),
-    "the schema": ("optimizer/plan/1", "optimizer/plan/2", "is not a plan: schema"),
+    "the schema": ("optimizer/plan/1", "optimizer/plan/2", "is of another version"),
     "a step": ('"step":"value"', '"step":"shell"', "is not a plan: hosts.0.steps"),
     "a field": ('"kind":"apply"', '"kind":"apply","force":true', "is not a plan: force"),
     "its end": ("}", "", "is not a plan"),

@@ -49,6 +49,8 @@ from tests.unit.shell_lab import (
     with_override,
 )
 
+EMERGENCY = Path(__file__).parent.parent.parent / "rollback" / "emergency.sh"
+
 Damage = Callable[[Path], object]
 
 
@@ -335,6 +337,33 @@ def test_a_restore_program_that_is_damaged_does_nothing(lab: Lab) -> None:
     done = run_kept(lab, kept / "restore", "manual", str(kept))
     assert (done.returncode, "result\trestored" in done.stdout) == (0, True), done.stderr
     assert lab.tree() == before
+
+
+def test_the_emergency_program_passes_over_what_is_damaged(dash: Lab) -> None:
+    change = everything(dash)
+    kept = dash.state / "snapshots" / dash.put_through(change)
+    confirmed = dash.tree()
+    for name in ("manifest", "restore", f"files/{ref(OLD).sha256}"):
+        path = kept / name
+        whole = path.read_bytes()
+        for damage in (lambda: path.write_bytes(whole[:-1]), lambda: as_link(path)):  # noqa: B023
+            damage()
+            done = run_kept(dash, EMERGENCY)
+            assert "result" not in done.stdout
+            assert dash.tree() == confirmed
+            path.unlink()
+            path.write_bytes(whole)
+            path.chmod(0o600)
+    assert "result\trestored" in run_kept(dash, EMERGENCY).stdout
+
+
+def test_the_emergency_program_runs_no_damaged_journal(dash: Lab) -> None:
+    dash.apply(everything(dash))
+    applied = dash.tree()
+    (dash.journal / "restore").write_text("touch evil\n")
+    done = run_kept(dash, EMERGENCY)
+    assert (done.returncode, "missing or damaged" in done.stderr) == (1, True)
+    assert dash.tree() == applied
 
 
 def test_the_timer_runs_no_damaged_program_and_says_so(lab: Lab) -> None:
