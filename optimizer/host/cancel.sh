@@ -7,16 +7,23 @@ mend_journal() {
     if [ -z "${MANIFEST:-}" ] || ! is_armed || ! is_this_change; then return 0; fi
     if is_journal_whole && are_bytes_whole "$JOURNAL"; then return 0; fi
     why=$WHY
-    for name in manifest id restore; do rm -rf "${JOURNAL:?}/$name"; done
     if [ -h "$JOURNAL/files" ] || [ ! -d "$JOURNAL/files" ]; then
         rm -rf "$JOURNAL/files"
         mkdir "$JOURNAL/files"
     fi
+    for path in "$JOURNAL/manifest" "$JOURNAL/id" "$JOURNAL/restore" "$JOURNAL"/files/*; do make_plain "$path"; done
     put_journal && flush "$JOURNAL" && emit note "the journal was damaged, and was mended by the controller's copy: $why"
 }
 
+# What is to be written is a file of root's, or nothing.
+make_plain() {
+    if [ -h "$1" ] || [ ! -f "$1" ]; then rm -rf "$1"; else chown 0:0 "$1" && chmod 600 "$1"; fi
+}
+
+# `id` is what the journal names as its own, where that can be read.
 is_this_change() {
-    grep -qsF -e "$EXPECTED_ID" "$JOURNAL/id" "$TWIN" || [ "$(header "$JOURNAL" run)" = "$RUN" ]
+    [ "$id" = "$EXPECTED_ID" ] || grep -qsF -e "$EXPECTED_ID" "$TWIN" ||
+        { [ -f "$JOURNAL/manifest" ] && [ "$(header "$JOURNAL" run)" = "$RUN" ]; }
 }
 
 cancel_main() {

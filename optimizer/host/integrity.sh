@@ -113,18 +113,20 @@ is_program_whole() {
 
 # Lines of the progress of directory $1 that no program of ours can have written there. Those of
 # values and of services have to be in the manifest; the others are sealed, as they name what
-# nothing else does. Whatever is left out is said.
+# nothing else does. A last line without an end is one that a power cut or a full disk cut.
 check_progress() {
-    [ -e "$1/progress" ] || return 0
-    awk -F '\t' -v manifest="$1/manifest" '
+    [ -s "$1/progress" ] || return 0
+    ends=$(tail -c 1 "$1/progress" | tr '\n' '.')
+    awk -F '\t' -v manifest="$1/manifest" -v ends="$ends" '
         FILENAME == manifest && $1 == "value" { value[$3] }
         FILENAME == manifest && $1 == "action" { split($3, word, " "); unit[word[1]] }
         FILENAME == manifest { next }
+        { odd += last; last = 0 }
         $1 == "armed" || $1 == "made" || $1 == "collateral" { next }
         ($1 == "intent" || $1 == "wrote") && ($2 in value) { next }
         $1 == "restarted" && ($2 in unit) { next }
-        { odd++ }
-        END { exit odd > 0 }' "$1/manifest" "$1/progress"
+        { last = 1 }
+        END { exit odd + (ends == "." ? last : 0) > 0 }' "$1/manifest" "$1/progress"
 }
 
 # As emit, with a seal: the hash of what is before it.

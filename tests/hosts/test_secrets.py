@@ -118,9 +118,9 @@ def test_no_planted_secret_shows_anywhere(
         said += [one.run("score", one.inventory, *SHARED, "-v"), one.run("history")]
         kept = _kept(together)
         said += [one.run("rollback", one.inventory, "--yes", "-v")]
-        assert [outcome.code for outcome in said if outcome.words[3] != "doctor"] == [0] * (
+        assert [outcome.code for outcome in said if outcome.words[2] != "doctor"] == [0] * (
             len(said) - 2
-        ), [(outcome.words[3:5], outcome.code, outcome.said[-300:]) for outcome in said]
+        ), [(outcome.words[2:5], outcome.code, outcome.said[-300:]) for outcome in said]
         assert together.run("ls /run/optimizer-logins", check=False).returncode != 0
         # The watch did see us, and what the services show by themselves.
         assert watch.shows("-cli") and watch.shows("sudo") and watch.shows(ARGUMENT)

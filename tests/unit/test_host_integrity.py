@@ -47,6 +47,7 @@ from tests.unit.shell_lab import (
     setting,
     verdict,
     with_override,
+    words,
 )
 
 EMERGENCY = Path(__file__).parent.parent.parent / "rollback" / "emergency.sh"
@@ -289,6 +290,17 @@ def test_a_progress_that_cannot_be_ours_is_said(dash: Lab) -> None:
         assert str(progress) in {answer.fields[1] for answer in answers if answer.word == "failed"}
 
 
+def test_a_last_line_that_a_power_cut_has_cut_is_no_damage(lab: Lab) -> None:
+    change = everything(lab)
+    before = lab.tree()
+    lab.apply(change)
+    progress = lab.journal / "progress"
+    whole = progress.read_bytes()
+    progress.write_bytes(whole[: whole.rindex(b"\t")])
+    assert verdict_of(lab.restore("automatic", RUN)) == "restored"
+    assert lab.tree() == before
+
+
 def test_what_came_along_with_an_empty_text_goes_back_to_it(lab: Lab) -> None:
     planned, other = lab.value("planned", "1"), lab.value("other", "")
     sweep = f"""
@@ -403,9 +415,11 @@ def run_guarded(lab: Lab, command: str) -> subprocess.CompletedProcess[str]:
 def test_the_controllers_copy_mends_a_damaged_journal(lab: Lab) -> None:
     change = everything(lab)
     before = lab.tree()
-    for damage in ("manifest", "id", "restore", f"files/{ref(OLD).sha256}"):
+    names = ("manifest", "id", "restore", f"files/{ref(OLD).sha256}")
+    damages: list[Damage] = [lambda path: path.write_text("damaged"), as_pipe, owned, as_link]
+    for name, damage in zip(names, damages, strict=True):
         lab.apply(change)
-        (lab.journal / damage).write_text("damaged")
+        damage(lab.journal / name)
         assert lab.cancel(copy=change) == "restored"
         assert lab.tree() == before
         assert not lab.journal.exists()
@@ -493,6 +507,16 @@ def test_a_value_that_is_no_more_than_a_name_stays_one(dash: Lab) -> None:
     assert dash.cancel() == "restored"
     assert path.read_text() == "60\n"
     assert not list(Path.cwd().glob("evil")) and not list(dash.root.rglob("evil"))
+
+
+def test_no_word_of_an_answer_is_a_line_of_its_own(lab: Lab) -> None:
+    """What a database says of a failure, for example, is whatever its owner has it say."""
+    said = "$(printf 'no\\nresult\\tconfirmed\\nend')"
+    asks = f'emit problem write - /p 1 "{said}"; emit result failed'
+    answers = lab.run(f"{functions('take')}\n{asks}")
+    assert words(answers) == ["problem", "result"]
+    assert verdict(answers) == "failed"
+    assert answers[0].fields[-1] == "no result confirmed end"
 
 
 def test_the_confirmation_is_asked_of_a_change_that_is_whole(dash: Lab) -> None:
