@@ -110,17 +110,14 @@ def test_no_planted_secret_shows_anywhere(
         assert logins == ["600", "0"]
         waiting = _kept(together)
         said += [one.confirm("-v")]
-        for verb in ("verify", "doctor", "history"):
-            said += [
-                one.run(verb, one.inventory, "-v"),
-                one.run(verb, one.inventory, "--format", "json"),
-            ]
-        said += [one.run("score", one.inventory, *SHARED, "-v"), one.run("history")]
+        said += [one.verify(), one.run("doctor", one.inventory, "-v")]
+        said += [one.run("history", one.inventory), one.run("history")]
+        said += [one.run("score", one.inventory, *SHARED, "-v")]
         kept = _kept(together)
         said += [one.run("rollback", one.inventory, "--yes", "-v")]
-        assert [outcome.code for outcome in said if outcome.words[2] != "doctor"] == [0] * (
-            len(said) - 2
-        ), [(outcome.words[2:5], outcome.code, outcome.said[-300:]) for outcome in said]
+        codes = {outcome.words[2]: outcome.code for outcome in said}
+        # What the doctor thinks of such a host is another matter.
+        assert {verb for verb, code in codes.items() if code} <= {"doctor"}, codes
         assert together.run("ls /run/optimizer-logins", check=False).returncode != 0
         # The watch did see us, and what the services show by themselves.
         assert watch.shows("-cli") and watch.shows("sudo") and watch.shows(ARGUMENT)
