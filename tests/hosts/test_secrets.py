@@ -115,9 +115,9 @@ def test_no_planted_secret_shows_anywhere(
         said += [one.run("score", one.inventory, *SHARED, "-v")]
         kept = _kept(together)
         said += [one.run("rollback", one.inventory, "--yes", "-v")]
-        codes = {outcome.words[2]: outcome.code for outcome in said}
         # What the doctor thinks of such a host is another matter.
-        assert {verb for verb, code in codes.items() if code} <= {"doctor"}, codes
+        failed = [one for one in said if one.code and one.words[2] != "doctor"]
+        assert failed == []
         assert together.run("ls /run/optimizer-logins", check=False).returncode != 0
         # The watch did see us, and what the services show by themselves.
         assert watch.shows("-cli") and watch.shows("sudo") and watch.shows(ARGUMENT)
