@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import profiles
-from optimizer.cli.main import main
 from optimizer.host.wire import Logins, assign, encode_manifest, probe_program
 from optimizer.model.errors import OptimizerError
 from optimizer.model.profile import Profile
@@ -170,16 +169,8 @@ LINES: list[tuple[str, ...]] = [
 
 
 @pytest.mark.parametrize("words", LINES)
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_an_odd_command_line_is_a_clear_error(
-    words: tuple[str, ...], form: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    more = ("--format", form) if words[0] in ("plan", "tunable", "profile") else ()
-    assert main([*words, *more]) in (1, 64)
-    out, err = capfd.readouterr()
-    said = out + err
-    assert "Traceback" not in said and "INTERNAL" not in said
-    assert said.replace("\n", "").isprintable()
+def test_an_odd_command_line_is_a_clear_error(words: tuple[str, ...]) -> None:
+    _expect_clear_error(*words)
 
 
 NAMES = ("h\udcff", "h\x1b[31m", "a..b", "x" * 70, "\u202ehost")
@@ -187,17 +178,21 @@ NAMES = ("h\udcff", "h\x1b[31m", "a..b", "x" * 70, "\u202ehost")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_odd_name_of_a_host_is_a_clear_error(name: str) -> None:
+    _expect_clear_error("plan", name, "--profile", "development")
+
+
+def _expect_clear_error(*words: str) -> None:
     """In a process of its own: opening a fleet changes how Python does its work."""
     done = subprocess.run(
-        [sys.executable, "-m", "optimizer.cli", "plan", name, "--profile", "development"],
+        [sys.executable, "-m", "optimizer.cli", *words],
         capture_output=True,
         check=False,
         timeout=60,
         env={"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
     )
     said = (done.stdout + done.stderr).decode()
-    assert done.returncode == 1
-    assert "Traceback" not in said
+    assert done.returncode in (1, 64)
+    assert "Traceback" not in said and "INTERNAL" not in said
     assert said.replace("\n", "").isprintable()
 
 
