@@ -21,6 +21,7 @@ class Controller:
 
     def __init__(self, host: Host, folder: Path) -> None:
         """Write the inventory into a folder that is there."""
+        self.host = host
         self._inventory = folder / "inventory.py"
         self._inventory.write_text(f"hosts = [({host.name!r}, {hosts.connection(host)!r})]\n")
         self._environment = {**os.environ, "OPTIMIZER_STATE_DIR": str(folder / "state")}

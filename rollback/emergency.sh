@@ -107,10 +107,11 @@ if [ "${1:-}" = list ]; then
     list
     exit 0
 fi
-if is_unconfirmed && [ -z "${1:-}" ]; then
+if is_unconfirmed; then
     is_program_whole "$STATE/journal/restore" ||
         fail "$STATE/journal/restore is missing or damaged: only a controller that has a copy can take this change back"
     is_file "$STATE/journal/manifest" || fail "$STATE/journal/manifest is damaged"
+    [ -z "${1:-}" ] || fail "the change of run $(header "$STATE/journal" run) is not confirmed: put that back first, with sh $0"
     printf 'Putting back the unconfirmed change of run %s.\n' "$(header "$STATE/journal" run)"
     exec sh "$STATE/journal/restore" manual "$STATE/journal"
 fi

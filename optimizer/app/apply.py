@@ -60,6 +60,9 @@ def _untouched(host: HostPlan, known: Iterable[str]) -> HostOutcome:
     if host.name not in known:
         what = "the plan has this host, the inventory does not"
         return HostOutcome(name=host.name, state="unreachable", problems=(Problem(what=what),))
+    if host.waiting and not host.steps:
+        # What it has now is a change that may go back at any time.
+        return HostOutcome(name=host.name, state="refused", problems=(Problem(what=host.waiting),))
     points = host.score.now if host.score else None
     return HostOutcome(
         name=host.name,

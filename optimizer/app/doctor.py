@@ -139,8 +139,8 @@ def _pending(seen: Observation) -> Diagnosis:
     return Diagnosis(
         check="unconfirmed change",
         status="warning",
-        answer=seen.pending,
-        hint="optimizer confirm keeps it; without it the host goes back by itself.",
+        answer=str(seen.pending),
+        hint="Nothing else can be changed on the host until then.",
     )
 
 

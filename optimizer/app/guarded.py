@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from optimizer.app.outcomes import notes_of, problems_of, verdict_of
+from optimizer.app.outcomes import ended_of, notes_of, problems_of, verdict_of
 from optimizer.app.probing import Failure, read_observation
 from optimizer.host.wire import Answer, Logins, parse_answer
 from optimizer.model.fleet import Reply
@@ -57,11 +57,16 @@ def take_applied(host: GuardedHost, reply: Reply) -> None:
 
 def take_cancelled(host: GuardedHost, reply: Reply) -> bool:
     """Read whether a change was put back; False when the host has to be asked again."""
-    word = verdict_of(answers_of(reply))
+    answers = answers_of(reply)
+    word = verdict_of(answers)
     if word in ("", "busy"):
         return False
-    host.problems += problems_of(answers_of(reply))
-    host.notes += notes_of(answers_of(reply))
+    if ended_of(answers)[1] == "confirmed":
+        host.state = "applied"
+        host.notes.append("somebody else has confirmed it meanwhile")
+        return True
+    host.problems += problems_of(answers)
+    host.notes += notes_of(answers)
     host.state = "restored" if word in ("restored", "gone") else "failed"
     return True
 
@@ -84,10 +89,20 @@ def take_confirmed(host: GuardedHost, reply: Reply) -> bool:
     if word == "gone":
         host.problems.append(Problem(what="it was not confirmed in time and restored itself"))
     seen = read_observation(host.plan.name, reply)
-    host.problems += _deviations(host, seen)
-    if host.state == "applied" and _deviations(host, seen):
+    if isinstance(seen, Observation) and _is_anothers(seen, host.snapshot.run):
+        # What is there now is not ours to be judged by.
+        whose = f": {seen.pending}" if seen.pending else ""
+        host.notes.append(f"the next change has begun already{whose}")
+        return True
+    wrong = _deviations(host, seen)
+    host.problems += wrong
+    if host.state == "applied" and wrong:
         host.state = "failed"
     return True
+
+
+def _is_anothers(seen: Observation, run: str) -> bool:
+    return seen.is_torn or (seen.pending is not None and seen.pending.run != run)
 
 
 def _deviations(host: GuardedHost, seen: Observation | Failure) -> list[Problem]:

@@ -95,7 +95,7 @@ def _damage(name: str, seen: Observation) -> list[Problem]:
         for bad, what in seen.damaged.items()
     ]
     if seen.pending:
-        found.append(Problem(what=f"{name}: a change waits for its confirmation: {seen.pending}"))
+        found.append(Problem(what=f"{name}: {seen.pending}"))
     if seen.broken:
         found.append(Problem(what=f"{name}: a change cannot go back by itself: {seen.broken}"))
     return found

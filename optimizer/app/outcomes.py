@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.host.wire import ABSENT, EMPTY, Answer
+from optimizer.host.wire import ABSENT, EMPTY, Answer, decode_pending
 from optimizer.model.result import Problem
 
 
@@ -31,6 +31,8 @@ def problems_of(answers: Sequence[Answer]) -> tuple[Problem, ...]:
                 found.append(_problem(_WORDS.get(fields[0], fields[0]), *fields[1:5]))
             case "failed":
                 found.append(_problem("could not be put back", *fields[:4]))
+            case "waiting":
+                found.append(Problem(what=str(decode_pending(answer.fields))))
             case "refused":
                 found.append(Problem(what=fields[1]))
     return tuple(found)
@@ -60,6 +62,8 @@ _WORDS = {
     "daemon-reload": "systemd could not reload its units",
     "keep": "the snapshot could not be kept",
     "journal": "what the host keeps of the change is damaged",
+    "unfinished": "it was cut off before all of it was done",
+    "rebooted": "the host was booted again before it was confirmed",
 }
 
 
@@ -75,6 +79,13 @@ def _problem(what: str, tunable: str, path: str, expected: str, found: str) -> P
 
 def _text(word: str) -> str | None:
     return None if word == ABSENT else "" if word == EMPTY else word
+
+
+def ended_of(answers: Sequence[Answer]) -> tuple[str, str, str]:
+    """Return run, `confirmed` or `restored`, and when, of the change that waits no more."""
+    fields = next((answer.fields for answer in answers if answer.word == "ended"), ())
+    run, event, at = (*fields, "", "", "")[:3]
+    return run, event, at
 
 
 def notes_of(answers: Sequence[Answer]) -> tuple[str, ...]:

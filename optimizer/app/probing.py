@@ -34,15 +34,35 @@ def probe(
     targets = {target.name: target for target in fleet.targets()}
     logins = logins_of_each(fleet)
     programs = {name: probe_program(request, logins[name]) for name, request in requests.items()}
-    replies = fleet.run(programs, PROBE_TIMEOUT)
     seen: dict[str, Observation | Failure] = {}
-    for name, reply in replies.items():
-        found = read_observation(name, reply)
+    for name, found in _look(fleet, programs).items():
         if isinstance(found, Observation):
             found = with_direct(found, targets[name], requests[name], fleet)
         seen[name] = found
         progress.host(name, "read" if isinstance(seen[name], Observation) else "not read")
     return seen
+
+
+def _look(fleet: Fleet, programs: Mapping[str, str]) -> dict[str, Observation | Failure]:
+    """Run the probes; once more where somebody's change began or ended in the middle of it."""
+    seen = _read(fleet, programs)
+    torn = {name: programs[name] for name, found in seen.items() if _is_torn(found)}
+    seen |= _read(fleet, torn) if torn else {}
+    moved = Failure(
+        "changes are made here by somebody else: they began or ended while it was looked at",
+        "Try again when they are done.",
+        is_reached=True,
+    )
+    return {name: moved if _is_torn(found) else found for name, found in seen.items()}
+
+
+def _read(fleet: Fleet, programs: Mapping[str, str]) -> dict[str, Observation | Failure]:
+    replies = fleet.run(programs, PROBE_TIMEOUT)
+    return {name: read_observation(name, reply) for name, reply in replies.items()}
+
+
+def _is_torn(found: Observation | Failure) -> bool:
+    return isinstance(found, Observation) and found.is_torn
 
 
 def logins_of_each(fleet: Fleet) -> dict[str, Logins]:

@@ -78,6 +78,10 @@ def _host(
 ) -> HostPlan:
     if isinstance(seen, Failure):
         return unusable(name, seen)
+    if seen.pending:
+        # What is there now is neither what was confirmed last nor somebody else's change.
+        note = f"nothing can be taken back now: {seen.pending}"
+        return HostPlan(name=name, state="planned", waiting=str(seen.pending), notes=(note,))
     try:
         taken = snapshots_of(seen)
         _refuse_lost(seen, to)

@@ -100,7 +100,8 @@ AREA = Area(
         _node(
             "memory-max",
             "MemoryMax",
-            Limit(1, "bytes"),
+            # The kernel counts whole pages, of 64 KiB at most.
+            Limit(2**20, "bytes", step=2**16),
             "Ends the service, rather than another one, when all of its processes together take "
             "more than this.",
             _RESOURCES,

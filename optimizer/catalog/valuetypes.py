@@ -141,11 +141,13 @@ class Limit:
     """A number, or `infinity` for no limit.
 
     is_pair: `soft:hard` is read too; a process may raise its soft limit up to the hard one.
+    step: rounded down to a multiple of this, as the kernel does with it.
     """
 
     minimum: int = 0
     unit: str = ""
     is_pair: bool = False
+    step: int = 1
 
     is_numeric = True
 
@@ -162,7 +164,8 @@ class Limit:
     def _one(self, word: str) -> str:
         if word in _NO_LIMIT:
             return "infinity"
-        return Integer(self.minimum, LONG_MAX, self.unit).canonical(word)
+        number = int(Integer(self.minimum, LONG_MAX, self.unit).canonical(word))
+        return str(number // self.step * self.step)
 
     def order(self, text: str) -> tuple[int, ...]:
         """Return the soft and the hard limit as numbers, no limit above all."""
@@ -173,7 +176,8 @@ class Limit:
         """Say what is allowed."""
         unit = f" {self.unit}" if self.unit else ""
         pair = "; soft:hard where the two differ" if self.is_pair else ""
-        return f"{self.minimum} or more{unit}, or infinity{pair}"
+        steps = f" in steps of {self.step}" if self.step > 1 else ""
+        return f"{self.minimum} or more{unit}{steps}, or infinity{pair}"
 
 
 def _size(limit: str) -> int:

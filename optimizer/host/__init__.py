@@ -18,6 +18,8 @@ _CHANGE = (
     "package",
     "postgresql_unmark",
     "node",
+    "lock",
+    "waiting",
     "journal",
     "restore",
 )
@@ -34,6 +36,8 @@ _PARTS = {
         "pgbouncer",
         "node",
         "package",
+        "lock",
+        "waiting",
         "journal",
         "processes",
         "redis_probe",
@@ -49,7 +53,7 @@ _PARTS = {
     "apply": (*_CHANGE, "apply"),
     "confirm": (*_CHANGE, "confirm"),
     "cancel": (*_CHANGE, "cancel"),
-    "take": ("common", "integrity", "journal", "take"),
+    "take": ("common", "integrity", "lock", "waiting", "journal", "take"),
     "restore": (*_CHANGE, "restore_main"),
     # Stays on the host, where a timer runs it.
     "maintenance": ("processes", "psql", "postgresql_maintenance"),

@@ -21,39 +21,75 @@ check_host() {
     [ "$REPLY" = "$BOOT" ] || refuse rebooted "the host was rebooted since the plan was made"
 }
 
-# The journal's directory is the lock: one change at a time on a host.
+# The journal is the lock: one change at a time on a host, until it is confirmed or put back. Who
+# works on it is told by the lock within.
 begin() {
+    TASK=applying
     make_state || refuse state "$WHY"
-    if [ -d "$JOURNAL" ]; then
-        take_over || refuse busy "$(who_waits)"
-    fi
-    made=$(mkdir "$JOURNAL" 2>&1) || refuse busy "another change began at this moment: $made"
-    take_busy 1 || refuse busy "another change began at this moment"
+    rm -rf "$STATE"/.ended.*
+    for try in 1 2 3 4; do
+        [ "$try" = 1 ] || sleep 1
+        made=$(mkdir "$JOURNAL" 2>&1) || case $made in *"File exists"*) ;; *) refuse state "$made" ;; esac
+        # Somebody who waited for an earlier journal may have this one, for a moment.
+        if ! is_lockable || take_busy; then
+            make_way && return
+        elif is_journal_whole; then
+            keep_out
+        fi
+    done
+    refuse busy "another change has just begun: try again in a minute"
 }
 
-who_waits() {
-    if is_journal_whole; then
-        printf '%s' "run $(header "$JOURNAL" run) of $(header "$JOURNAL" by) is not confirmed yet"
-    elif is_armed || ! is_kept_well "$JOURNAL"; then
-        printf '%s' "a change was not confirmed, and what it left is damaged: $WHY"
-    else
-        printf '%s' "another change has just begun"
-    fi
+keep_out() {
+    tell_pending waiting
+    emit result refused
+    exit 0
 }
 
-# A change that died before its timer was armed has written nothing and is cleared away. One that
-# is damaged cannot go back by itself; a rollback was planned with what there is now.
-take_over() {
-    if is_armed; then
-        is_rollback && ! is_journal_whole || return 1
-        why="gave up the damaged journal of a change that was not confirmed: $WHY"
-    else
-        is_kept_well "$JOURNAL" || return 1
-        why="cleared an abandoned change that had written nothing"
+# The journal is taken: leave it where it waits for its confirmation, else make it one of ours.
+make_way() {
+    if is_fresh; then
+        forget_old_twin
+        return
     fi
-    [ -h "$JOURNAL" ] || take_busy 4 || return 1
-    rm -rf "$JOURNAL"
-    emit note "$why"
+    if is_journal_damaged; then
+        replace_damaged
+    elif is_journal_whole && is_armed; then
+        is_forgotten || { leave_busy; keep_out; }
+        restore_journal || exit 0
+        refuse forgotten "a change that nobody confirmed had lost its safety timer, and was put back just now: make a new plan"
+    else
+        # One that died before its timer was armed has written nothing.
+        end_journal
+        emit note "cleared an abandoned change that had written nothing"
+    fi
+    mkdir "$JOURNAL" && take_busy && forget_old_twin
+}
+
+is_fresh() {
+    is_lockable || return 1
+    for path in "$JOURNAL"/*; do
+        case ${path##*/} in busy | after.*) ;; *) return 1 ;; esac
+    done
+}
+
+# Who put the change before this one away left the unit at boot to us. It would make the journal of
+# this one look as if its timer was armed.
+forget_old_twin() {
+    ! runs_systemd || rm -f "$TWIN_LINK" "$TWIN"
+}
+
+# What is damaged cannot go back by itself; a rollback was planned with what there is now. Nothing
+# that it says is read, not even which timer is its own: that one finds another change, or none.
+replace_damaged() {
+    why=$WHY
+    if ! is_rollback; then
+        ! is_lockable || leave_busy
+        refuse busy "a change was not confirmed, and what it left is damaged: $why"
+    fi
+    emit note "gave up the damaged journal of a change that was not confirmed: $why"
+    mv "$JOURNAL" "$STATE/.ended.damaged" || refuse state "$JOURNAL cannot be moved away"
+    rm -rf "$STATE/.ended.damaged"
 }
 
 is_rollback() {
@@ -61,8 +97,14 @@ is_rollback() {
     return 1
 }
 
+# No timer is late by more than a minute, and one of an earlier boot is gone.
+is_forgotten() {
+    time_left
+    [ "${REPLY:--61}" -lt -60 ]
+}
+
 give_up() {
-    rm -rf "$JOURNAL"
+    end_journal
     refuse "$@"
 }
 
@@ -71,7 +113,8 @@ free_space() {
     df -Pk "$STATE" 2>/dev/null | awk 'NR == 2 { print $4 }'
 }
 
-# Every before-value of the plan has to be what is here now.
+# Every before-value of the plan has to be what is here now. Nothing is read between the writes, so
+# this is done once more when all is ready for them.
 compare() {
     stale=
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
@@ -87,7 +130,7 @@ compare() {
         emit stale "$name" "$where" "$was" "$REPLY"
     done <"$JOURNAL/manifest"
     [ -z "$stale" ] && return 0
-    rm -rf "$JOURNAL"
+    end_journal
     emit result stale
     exit 0
 }
@@ -246,6 +289,7 @@ apply_main() {
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
     arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
     sweep "$JOURNAL/before"
+    compare
     load_modules
     [ -n "$PROBLEMS" ] || write_values
     [ -n "$PROBLEMS" ] || read_back
@@ -254,6 +298,7 @@ apply_main() {
     if [ -n "$PROBLEMS" ]; then
         restore_journal
     else
+        emit complete >>"$JOURNAL/progress"
         record "$JOURNAL" applied "$ID"
         leave_busy
         emit result applied

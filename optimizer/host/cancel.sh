@@ -1,5 +1,6 @@
 # Put the journal back now, on the controller's word. Given by the controller: RUN, and with
 # MANIFEST, EXPECTED_ID, RESTORE_PROGRAM and put_blobs its own copy of the change.
+TASK=restoring
 
 # A journal that is damaged here is mended by the controller's copy; what was written so far, only
 # the host knows.
@@ -29,21 +30,10 @@ is_this_change() {
 cancel_main() {
     trap '' HUP PIPE
     KNOWN_ID=${EXPECTED_ID:-}
-    if [ ! -d "$JOURNAL" ] || is_anothers "$RUN"; then
-        emit result gone
-        return
-    fi
-    # What others may change is not even locked.
-    if [ -h "$JOURNAL" ] || ! is_private "$JOURNAL"; then
-        restore_journal
-        return
-    fi
-    take_busy 120 || { emit result busy; return; }
-    if is_anothers "$RUN"; then
-        leave_busy
-        emit result gone
-        return
-    fi
+    is_waiting || { tell_ended; return; }
+    is_lockable || { restore_journal; return; }
+    take_busy 120 || { if is_waiting; then emit result busy; else tell_ended; fi; return; }
+    is_waiting || { leave_busy; tell_ended; return; }
     mend_journal
     restore_journal
 }

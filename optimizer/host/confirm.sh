@@ -209,10 +209,12 @@ keep() {
     rm -f "$JOURNAL/failed-units"
     flush "$JOURNAL/progress"
     if [ -e "$SNAPSHOTS/$id" ]; then rm -rf "${SNAPSHOTS:?}/$id"; fi
+    # Before others can find the journal gone; should it stay, the way back is recorded after this.
+    record "$JOURNAL" confirmed "$id"
     mv "$JOURNAL" "$SNAPSHOTS/$id" || return 1
     flush "$SNAPSHOTS" "$STATE"
-    disarm "$SNAPSHOTS/$id"
-    record "$SNAPSHOTS/$id" confirmed "$id"
+    set -- "$SNAPSHOTS/$id"
+    disarm "$1" "$1/waiter" "$1/made-wants" "$1/busy" "$1"/after.*
     emit snapshot "$id"
     emit result confirmed
 }
@@ -223,47 +225,33 @@ say_damaged() {
     emit result damaged
 }
 
-# Nothing waits: it was confirmed before (the answer was lost), or it was put back.
+# It does not wait any more: it was confirmed before (the answer was lost), or it was put back.
 already() {
     if [ -n "$EXPECTED_ID" ] && [ -e "$SNAPSHOTS/$EXPECTED_ID/manifest" ]; then
         emit snapshot "$EXPECTED_ID"
         emit result confirmed
     else
-        emit result gone
+        tell_ended
     fi
 }
 
 confirm_main() {
     trap '' HUP PIPE
+    TASK=confirming
     KNOWN_ID=$EXPECTED_ID
-    [ -d "$JOURNAL" ] || { already; return; }
-    if ! is_journal_whole; then
-        if [ ! -d "$JOURNAL" ]; then
-            already
-        elif is_armed || ! is_kept_well "$JOURNAL"; then
-            say_damaged
-        else
-            emit result busy
-        fi
-        return
-    fi
-    waiting=$(header "$JOURNAL" run)
-    if [ -n "$RUN" ] && [ "$waiting" != "$RUN" ]; then
-        emit waiting "$waiting"
-        emit result gone
-        return
-    fi
-    RUN=$waiting
-    if ! take_busy 30; then
-        if [ -d "$JOURNAL" ]; then emit result busy; else already; fi
-        return
-    fi
+    if [ -z "$RUN" ] && is_journal_whole; then RUN=$(header "$JOURNAL" run); fi
+    is_waiting || { already; return; }
+    is_lockable || { say_damaged; return; }
+    [ -z "$RUN" ] || emit run "$RUN"
+    take_busy 30 || { if is_waiting; then tell_pending waiting; emit result busy; else already; fi; return; }
+    is_waiting || { leave_busy; already; return; }
     if ! is_journal_whole || ! are_bytes_whole "$JOURNAL"; then
         leave_busy
         say_damaged
         return
     fi
-    emit run "$RUN"
+    grep -qsx complete "$JOURNAL/progress" || { fail_back unfinished; return; }
+    is_of_this_boot || { fail_back rebooted; return; }
     held now || { restore_journal; return; }
     services_answer || { restore_journal; return; }
     write_files || { restore_journal; return; }

@@ -27,18 +27,24 @@ is_private() {
     return 1
 }
 
-# Nobody but root can change what the journal or snapshot in directory $1 has, and all of it are
-# files; or WHY. A named pipe would never end, a link may lead anywhere.
-is_kept_well() {
+# As is_private, where $1 itself is no link.
+is_own_place() {
     [ ! -h "$1" ] || { WHY="$1 is a symbolic link"; return 1; }
-    is_private "$1" || return 1
+    is_private "$1"
+}
+
+# Nobody but root can change what the journal or snapshot in directory $1 has, and all of it are
+# files, but for the links of the lock; or WHY. A named pipe would never end, a link may lead anywhere.
+is_kept_well() {
+    is_own_place "$1" || return 1
     WHY=$(stat -c '%u %A %n' "$1"/* "$1"/files/* 2>/dev/null | root=$1 awk '
         { name = $0; sub(/^[^ ]* [^ ]* /, "", name); short = substr(name, length(ENVIRON["root"]) + 2)
-          kind = substr($2, 1, 1); is_folder = (short == "files" || short == "busy") }
+          kind = substr($2, 1, 1); is_folder = (short == "files"); is_lock = (short == "busy") }
+        kind == "l" && (is_lock || short ~ /^after\.[^\/]*$/) { if ($1 == 0) next }
         kind == "l" { print name " is a symbolic link"; exit }
         kind == "p" { print name " is a named pipe"; exit }
         kind == "d" && !is_folder { print name " is a directory"; exit }
-        kind != "-" && kind != "d" || is_folder && kind != "d" { print name " is no regular file"; exit }
+        kind != "-" && kind != "d" || is_folder && kind != "d" || is_lock { print name " is no regular file"; exit }
         $1 != 0 { print name " belongs to user " $1; exit }
         $2 ~ /^.....w/ || $2 ~ /^........w/ { print name " can be changed by others"; exit }')
     [ -z "$WHY" ]
@@ -78,8 +84,8 @@ is_of_this_host() {
     return 1
 }
 
-# As is_whole, of the journal, and of the program in it. KNOWN_ID: what its manifest was when the change began, where that is
-# known from elsewhere.
+# As is_whole, of the journal, and of the program in it. KNOWN_ID: what its manifest was when the
+# change began, where that is known from elsewhere.
 is_journal_whole() {
     id=
     [ ! -f "$JOURNAL/id" ] || { IFS= read -r id <"$JOURNAL/id"; } 2>/dev/null
@@ -87,6 +93,24 @@ is_journal_whole() {
     is_program_whole "$JOURNAL/restore" && return 0
     WHY="$JOURNAL/restore was changed"
     return 1
+}
+
+# The journal is damaged, WHY: something may have been written for its change, and what it was cannot
+# be believed.
+is_journal_damaged() {
+    ! is_journal_whole || return 1
+    why=$WHY
+    # What others may have written is damaged in any case.
+    is_armed || ! is_kept_well "$JOURNAL" || return 1
+    # It may have been put away meanwhile.
+    [ -e "$JOURNAL" ] || [ -h "$JOURNAL" ] || return 1
+    WHY=$why
+}
+
+# The journal can be locked: what others may change is not even that, as a lock may lead anywhere.
+is_lockable() {
+    [ -e "$JOURNAL" ] || [ -h "$JOURNAL" ] || return 0
+    is_own_place "$JOURNAL"
 }
 
 # Something may have been written for the change of the journal: its timer is armed last of all.
@@ -122,7 +146,9 @@ check_progress() {
         FILENAME == manifest && $1 == "action" { split($3, word, " "); unit[word[1]] }
         FILENAME == manifest { next }
         { odd += last; last = 0 }
-        $1 == "armed" || $1 == "made" || $1 == "collateral" { next }
+        $1 == "armed" && NF == 5 && $2 ~ /^(systemd|process)$/ && $3 ~ /^[0-9]+$/ &&
+            $4 ~ /^-?[0-9.]+$/ && $5 ~ /^1(\.[0-9]+\.[^.]+)?$/ { next }
+        $0 == "complete" || $1 == "made" || $1 == "collateral" { next }
         ($1 == "intent" || $1 == "wrote") && ($2 in value) { next }
         $1 == "restarted" && ($2 in unit) { next }
         { last = 1 }

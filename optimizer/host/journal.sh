@@ -6,55 +6,10 @@
 #   $JOURNAL/files/     bytes of the files before and after, named by SHA-256
 #   $JOURNAL/restore    the program that puts everything back, complete in itself
 #   $JOURNAL/progress   what was written so far: intent, wrote, made, collateral, restarted
-#   $JOURNAL/busy/pid   the process that works on the journal now
+#   $JOURNAL/busy       who works on the journal now, see lock.sh
 
 TWIN=/etc/systemd/system/optimizer-restore.service
 TWIN_LINK=/etc/systemd/system/sysinit.target.wants/optimizer-restore.service
-
-# Take the journal for this process alone. 1: another process is alive and holds it.
-take_busy() {
-    tries=${1:-1}
-    nameless=0
-    until mkdir "$JOURNAL/busy" 2>/dev/null; do
-        [ -d "$JOURNAL" ] || return 1
-        holder=
-        { IFS= read -r holder <"$JOURNAL/busy/pid"; } 2>/dev/null
-        if [ -n "$holder" ]; then
-            # The holder names its start time too, so that a reused number is not trusted.
-            identify "${holder%% *}"
-            [ "$REPLY" = "$holder" ] || { rm -rf "$JOURNAL/busy"; continue; }
-        else
-            # Killed before it could write its name down.
-            nameless=$((nameless + 1))
-            [ "$nameless" -lt 3 ] || { rm -rf "$JOURNAL/busy"; continue; }
-        fi
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 1
-    done
-    identify self
-    printf '%s\n' "$REPLY" >"$JOURNAL/busy/pid"
-}
-
-# Name process $1 in REPLY by boot, number and start time; only the number when it is gone.
-# `self` is not $$: a program is one side of a pipe, and may outlive the shell that began it.
-identify() {
-    REPLY=$1
-    stat_line=
-    { IFS= read -r stat_line <"/proc/$1/stat"; } 2>/dev/null || return 0
-    set -f
-    # shellcheck disable=SC2086
-    set -- "${stat_line%% *}" ${stat_line##*) }
-    set +f
-    REPLY="$1 ${21:-}"
-    number=$REPLY
-    boot_id
-    REPLY="$number $REPLY"
-}
-
-leave_busy() {
-    rm -rf "$JOURNAL/busy"
-}
 
 # Make the directory of our state, for root alone. 1: it cannot be, or others may write there; WHY.
 make_state() {
@@ -63,7 +18,6 @@ make_state() {
         is_private "$folder" || return 1
         WHY=$(chmod 700 "$folder" 2>&1) || return 1
     done
-    rm -rf "$STATE/.gone"
 }
 
 # Write what the controller gave for a change into the journal.
@@ -91,10 +45,9 @@ arm() {
     if runs_systemd; then
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
-            --unit="optimizer-restore-$RUN" --on-active="$1s" \
-            --timer-property=AccuracySec=100ms \
-            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID")" \
-            2>/dev/null && systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
+            --unit="optimizer-restore-$RUN" --on-active="$1s" --timer-property=AccuracySec=100ms \
+            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID" "$TWIN_LINK $TWIN")" 2>/dev/null &&
+            systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
@@ -103,19 +56,23 @@ arm() {
         detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID")" || return 1
         armed=process
     fi
-    emit armed "$armed" "$1" >>"$JOURNAL/progress"
+    read -r uptime _ </proc/uptime
+    identify 1
+    emit armed "$armed" "$1" "$uptime" "$REPLY" >>"$JOURNAL/progress"
     flush "$JOURNAL/progress"
 }
 
 # The command that runs the journal's own program with the words $1 and $2, or says that it was
-# damaged. It has no `$` and no `%`, which systemd would expand.
+# damaged. Where nothing waits any more, who put it away was killed before all of it was gone: that
+# and the paths $3 are removed. systemd would expand `$` and `%`, and systemd 252 cannot read a `;`
+# back from a transient unit when it reads its units again, so there is none of them.
 restore_guarded() {
     sha256_of "$JOURNAL/restore"
     said="host optimizer: $JOURNAL/restore is damaged, so the unconfirmed change of run $RUN was not put back."
-    printf '%s' "[ ! -d '$JOURNAL' ] || { " \
-        "[ -f '$JOURNAL/restore' ] && sha256sum <'$JOURNAL/restore' | grep -q '^$REPLY' && " \
-        "exec /bin/sh '$JOURNAL/restore' $1 $2; " \
-        "echo '$said On its controller: optimizer rollback INVENTORY' >&2; exit 1; }"
+    printf '%s' "[ ! -e '$JOURNAL' ] && ( rm -rf '$STATE'/.ended.* ${3:-} || true ) && exit 0" \
+        " || ! ( [ -f '$JOURNAL/restore' ] && sha256sum <'$JOURNAL/restore' | grep -q '^$REPLY' )" \
+        " && ( echo '$said On its controller: optimizer rollback INVENTORY' >&2 || true ) && exit 1" \
+        " || exec /bin/sh '$JOURNAL/restore' $1 $2"
 }
 
 detach() {
@@ -142,28 +99,45 @@ write_twin() {
     flush "$TWIN" "${TWIN_LINK%/*}"
 }
 
-# Take the safety timer and its twin at boot away. $1: where the journal is now.
+# Put the journal away. Nobody may take hold of a half of it, so it goes in one step.
+end_journal() {
+    ended=$STATE/.ended.$me
+    mv "$JOURNAL" "$ended" || return 1
+    disarm "$ended" "$ended"
+}
+
+# Take away what watched over a change, whose journal is $1 now and waits no more, and the paths $2..
+# The safety timer goes last: killed before, it still does the rest.
 disarm() {
     run=$(header "$1" run)
-    forget_logins
-    if [ -e "$TWIN" ]; then
-        rm -f "$TWIN_LINK" "$TWIN"
-        [ ! -e "$1/made-wants" ] || rmdir "${TWIN_LINK%/*}" 2>/dev/null
-    fi
+    waiter=
+    { IFS= read -r waiter <"$1/waiter"; } 2>/dev/null
+    # The next change may have begun by now, and has these for its own.
+    [ -d "$JOURNAL" ] || { forget_logins; remove_twin "$1"; }
+    shift
+    rm -rf "$@"
+    stop_timer
+}
+
+remove_twin() {
+    [ -e "$TWIN" ] || return 0
+    rm -f "$TWIN_LINK" "$TWIN"
+    [ ! -e "$1/made-wants" ] || rmdir "${TWIN_LINK%/*}" 2>/dev/null
+}
+
+# The timer of run $run, or the process $waiter that stands in for it.
+stop_timer() {
     if runs_systemd; then
-        systemctl stop "optimizer-restore-$run.timer" >/dev/null 2>&1
+        [ -z "$run" ] || systemctl stop "optimizer-restore-$run.timer" >/dev/null 2>&1
         forget_twin
     fi
-    if [ -r "$1/waiter" ]; then
-        IFS= read -r waiter <"$1/waiter"
-        # Only a waiter of ours is stopped, never a process that took over its number, nor the
-        # waiter that is putting the journal back itself.
-        identify self
-        if [ "${REPLY%% *}" != "$waiter" ] && { tr '\0' ' ' <"/proc/$waiter/cmdline"; } 2>/dev/null | grep -q "$JOURNAL/restore"; then
-            kill -- "-$waiter" 2>/dev/null || kill "$waiter" 2>/dev/null
-        fi
+    [ -n "$waiter" ] || return 0
+    # Only a waiter of ours is stopped, never a process that took over its number, nor the
+    # waiter that is putting the journal back itself.
+    identify self
+    if [ "${REPLY%%.*}" != "$waiter" ] && { tr '\0' ' ' <"/proc/$waiter/cmdline"; } 2>/dev/null | grep -q "$JOURNAL/restore"; then
+        kill -- "-$waiter" 2>/dev/null || kill "$waiter" 2>/dev/null
     fi
-    rm -rf "$1/waiter" "$1/made-wants" "$1/busy"
 }
 
 # A reload of systemd since then has read the twin too, and it would stay listed without its file.

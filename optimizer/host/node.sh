@@ -1,6 +1,7 @@
-# Node services: their processes, a variable of their environment, and whether one is well.
-# A variable is a value at `node:UNIT/NAME`: what the unit's first Node process was started with.
-# It changes through a drop-in and a restart, and is never written here.
+# Node services: their processes, what those were started with, and whether a service is well.
+# A variable of its environment and a directive of its unit are values at `node:UNIT/NAME`: what the
+# first Node process of the unit has. They change through a drop-in and a restart, and are never
+# written here.
 
 # What running services load. It is taken away, with its directory, when none of them does any more.
 LIBRARY=/usr/local/lib/optimizer
@@ -60,11 +61,30 @@ node_variable() {
     { tr '\n\0' ' \n' <"/proc/$1/environ"; } 2>/dev/null | sed -n "s/^$2=//p" | head -n 1
 }
 
+# Directive $2 of its unit as the kernel holds it for process $1, in REPLY. 1: it does not tell.
+node_directive() {
+    case $2 in
+    LimitNOFILE) REPLY=$(awk '/^Max open files/ { print $4 == $5 ? $4 : $4 ":" $5 }' "/proc/$1/limits") ;;
+    OOMScoreAdjust) REPLY=$(cat "/proc/$1/oom_score_adj") ;;
+    Nice) REPLY=$(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 17) ;;
+    CPUAffinity) REPLY=$(sed -n 's/^Cpus_allowed_list:[^0-9]*//p' "/proc/$1/status") ;;
+    MemoryMax) REPLY=$(cat "/sys/fs/cgroup$(sed -n 's/^0::\(.*\.service\).*/\1/p' "/proc/$1/cgroup")/memory.max") ;;
+    *) REPLY= ;;
+    esac 2>/dev/null
+    case $REPLY in unlimited | max) REPLY=infinity ;; esac
+    [ -n "$REPLY" ]
+}
+
 # As read_value; REPLY is @down (and 1 returned) where no Node process of the unit runs.
 node_read() {
     variable=${1##*/}
     node_first "$(node_unit "$1")"
     [ -n "$REPLY" ] || { REPLY=@down; return 1; }
+    case $variable in *[a-z]*)
+        node_directive "$REPLY" "$variable" && return 0
+        REPLY=@unreadable
+        return 2 ;;
+    esac
     [ -r "/proc/$REPLY/environ" ] || { REPLY=@unreadable; return 2; }
     squeeze "$(node_variable "$REPLY" "$variable")"
     [ -n "$REPLY" ] || REPLY=@empty

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from optimizer.model.errors import InvalidValue
-from optimizer.model.node import NodeService, UnitLine, variable_path
+from optimizer.model.node import NodeService, UnitLine, value_path
 from optimizer.model.observation import LiveValue, ValueState
 from optimizer.model.values import parse_size
 
@@ -40,10 +40,10 @@ def node_services(by_word: Rows) -> tuple[NodeService, ...]:
     return tuple(_service(name, found, by_word) for name, found in sorted(plain.items()))
 
 
-def variables_of(service: NodeService) -> Iterator[LiveValue]:
-    """Yield what its first process was started with as values at paths."""
-    for name, text in service.variables.items():
-        yield LiveValue(variable_path(service.unit, name), ValueState.WRITABLE, text)
+def values_of(service: NodeService) -> Iterator[LiveValue]:
+    """Yield what its first process was started with, and its limits, as values at paths."""
+    for name, text in {**service.variables, **service.limits}.items():
+        yield LiveValue(value_path(service.unit, name), ValueState.WRITABLE, text)
 
 
 def _service(name: str, found: Mapping[str, str], by_word: Rows) -> NodeService:
@@ -60,6 +60,7 @@ def _service(name: str, found: Mapping[str, str], by_word: Rows) -> NodeService:
         version=found.get("version", ""),
         user=found.get("user", "root"),
         variables=dict(_pairs(name, by_word["node-variable"])),
+        limits=dict(_pairs(name, by_word["node-limit"])),
         configured=dict(_pairs(name, by_word["node-configured"])),
         files={
             variable: UnitLine(path, variable, text)

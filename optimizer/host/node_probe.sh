@@ -35,6 +35,7 @@ probe_node() {
     fi
     [ "$WITH_SNAPSHOTS" = no ] || library_users | sort -u
     [ -n "$NODE" ] || return 0
+    emit fact file_limit "$(most_files)"
     # The first process of each group: the youngest whose parent is not Node.
     awk -F '\t' '
         { name[$3] = $1; kind[$3] = $2; parent[$3] = $4; path[$3] = $5 }
@@ -46,6 +47,15 @@ probe_node() {
                   print group "\t" kind[pid] "\t" pid "\t" workers[group] + 0 "\t" path[pid]
               } }' "$scratch.node" | sort >"$scratch.groups"
     while IFS=$TAB read -r name kind pid workers path; do probe_node_group; done <"$scratch.groups"
+}
+
+# How many open files systemd can give to a service. Without CAP_SYS_RESOURCE, bit 24, as in many
+# containers, it raises no limit above its own; systemd then gives less, without a word.
+most_files() {
+    case $(sed -n 's/^CapEff:.*\(.\)......$/\1/p' /proc/1/status)/$(awk '{ print $3 }' /proc/1/uid_map) in
+    [13579bdf]/4294967295) cat /proc/sys/fs/nr_open ;;
+    *) awk '/^Max open files/ { print $5 }' /proc/1/limits ;;
+    esac
 }
 
 # What runs with a file of our library, by unit.
@@ -99,6 +109,9 @@ probe_node_group() {
     # What else is asked of units is asked of this one as well.
     UNITS="$UNITS $name"
     node_unit_settings
+    for directive in $NODE_DIRECTIVES; do
+        if node_directive "$pid" "$directive"; then emit node-limit "$name" "$directive" "$REPLY"; fi
+    done
 }
 
 # The program is asked once for each path: its version, and which options it does not take in

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from optimizer.host.node_health_observed import node_healths
-from optimizer.host.node_observed import node_services, variables_of
+from optimizer.host.node_observed import node_services, values_of
 from optimizer.host.packages_observed import packages
 from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
-from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_manifest
+from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_manifest, decode_pending
 from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
     ConfigLine,
@@ -62,7 +62,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
             **{value.path: value for database in databases for value in settings_of(database)},
             **{value.path: value for database in databases for value in objects_of(database)},
             **{value.path: value for pooler in pooled for value in parameters_of(pooler)},
-            **{value.path: value for program in programs for value in variables_of(program)},
+            **{value.path: value for program in programs for value in values_of(program)},
         },
         absent=frozenset(fields[0] for fields in by_word["absent"]),
         files={fields[0]: _file(fields) for fields in by_word["file"]},
@@ -78,8 +78,9 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         snapshots=_snapshots(by_word["snapshot"]),
         damaged=_damaged(by_word),
         undone=frozenset(fields[0] for fields in by_word["undone"]),
-        pending=" ".join(by_word["pending"][0]) if by_word["pending"] else "",
+        pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
         broken=by_word["broken"][0][0] if by_word["broken"] else "",
+        is_torn="torn" in by_word,
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,
@@ -187,6 +188,7 @@ def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
         ram_available=int(fact.get("mem_available", 0)),
         memory_pressure=float(fact["memory_pressure"]) if "memory_pressure" in fact else None,
         failed_units=tuple(fact.get("failed_units", "").split()),
+        file_limit=int(found) if (found := fact.get("file_limit", "")).isdecimal() else None,
         state_free=int(fact["state_free"]) if fact.get("state_free") else None,
         ram_outside=int(float(fact["mem_total"])) - _usable_ram(fact),
         huge_pages=_huge_pages(fact.get("huge_pages", "")),

@@ -22,8 +22,6 @@ cluster_problem() {
 probe_cluster() {
     data=$(readlink "/proc/$1/cwd")
     unit=$(unit_of_process "$1")
-    # One that a person began from a shell belongs to whatever that runs in, sshd for one.
-    case $(systemctl show -p MainPID -- "${unit:--}" 2>/dev/null) in "MainPID=$1") ;; *) unit= ;; esac
     if [ "$(id -u)" = 0 ] && [ ! -e "$data/postmaster.pid" ]; then
         cluster_problem "pid $1" 'runs in a container, which is not managed from here'
         emit postgresql "pid $1" elsewhere yes

@@ -246,14 +246,6 @@ probe_snapshots() {
     if is_journal_broken; then emit damaged "$(journal_id)" "it was not confirmed, and $WHY"; fi
 }
 
-# A change waits, and what is kept of it cannot be believed; WHY.
-is_journal_broken() {
-    { [ -e "$JOURNAL" ] || [ -h "$JOURNAL" ]; } && ! is_journal_whole || return 1
-    why=$WHY
-    is_armed || ! is_kept_well "$JOURNAL" || return 1
-    WHY=$why
-}
-
 # Of the id and the manifest at least one may be as it was; it is by this that a controller knows the change.
 journal_id() {
     case $id in
@@ -278,10 +270,18 @@ emit_lined() {
 }
 
 probe_pending() {
-    if is_journal_broken; then emit broken "$WHY"; fi
-    is_journal_whole || return 0
-    emit pending "$(header "$JOURNAL" run)" "$(header "$JOURNAL" profile)" "$(header "$JOURNAL" by)" \
-        "$(header "$JOURNAL" created)"
+    if is_journal_broken; then
+        emit broken "$WHY"
+    elif is_journal_whole; then
+        tell_pending pending
+    fi
+}
+
+# What differs as soon as a change begins, is confirmed or is put back: a look that spans such a
+# moment has seen some of each.
+change_mark() {
+    stat -c %i "$JOURNAL" 2>/dev/null
+    stat -c %s "$STATE/history" 2>/dev/null
 }
 
 # What the snapshots touched is looked at too.
@@ -299,6 +299,7 @@ probe_main() {
     scratch=$work/list
     processes=$work/processes
     trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM
+    mark=$(change_mark)
     if [ "$WITH_SNAPSHOTS" = yes ] && [ -d "$SNAPSHOTS" ]; then
         probe_snapshots
         VALUES=$VALUES$NEWLINE$(touched value)
@@ -324,6 +325,7 @@ probe_main() {
     probe_names
     probe_authorities
     probe_pending
+    [ "$(change_mark)" = "$mark" ] || emit torn
     rm -rf "$work"
     emit end
 }

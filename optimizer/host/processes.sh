@@ -25,7 +25,11 @@ first_processes() {
         }' "$processes"
 }
 
-# Print the systemd unit that process $1 belongs to; nothing where it is none.
+# Print the systemd unit whose main process is $1; nothing where it is none. A process that a person
+# began from a shell is in the unit of whatever that runs in, sshd for one, which is not its own.
 unit_of_process() {
-    sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1
+    unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
+    case $(systemctl show -p MainPID -- "${unit:--}" 2>/dev/null) in
+    "MainPID=$1") printf '%s\n' "$unit" ;;
+    esac
 }

@@ -473,26 +473,15 @@ start_timer() {
     systemctl restart $wait "$1" >/dev/null 2>&1 </dev/null
 }
 
-# Whether the journal is whole, and that of another run than $1.
-is_anothers() {
-    is_journal_whole && [ "$(header "$JOURNAL" run)" != "$1" ]
-}
-
-# Restore the journal and put it away. The answer: result restored | incomplete | gone.
+# Restore the journal, which is taken, and put it away; a damaged one is left, whether taken or not.
+# The answer: result restored | incomplete | gone.
 restore_journal() {
-    [ -d "$JOURNAL" ] || { emit result gone; return 0; }
-    if ! is_journal_whole; then
-        is_armed || ! is_kept_well "$JOURNAL" || { rm -rf "$JOURNAL"; emit result gone; return 0; }
-        leave_damaged
-        return 1
-    fi
+    if is_journal_damaged; then leave_damaged; return 1; fi
+    is_journal_whole || { end_journal; emit result gone; return 0; }
     UNDO=yes
     if restore_from "$JOURNAL"; then
         record "$JOURNAL" restored -
-        disarm "$JOURNAL"
-        # At once: half of a journal would be a damaged one.
-        rm -rf "$STATE/.gone"
-        mv "$JOURNAL" "$STATE/.gone" && rm -rf "$STATE/.gone"
+        end_journal
         emit result restored
     else
         [ -z "$FAILED" ] || record "$JOURNAL" restore-failed -

@@ -3,6 +3,27 @@
 #   restore boot - ID         at boot: put back whatever journal is there
 #   restore manual DIR        a person: put the snapshot in DIR back (FORCE=yes: all of it)
 # ID: the hash that the manifest had when the change began.
+TASK=restoring
+
+# An empty journal keeps others out meanwhile.
+restore_snapshot() {
+    if ! { ERROR=$(mkdir "$JOURNAL" 2>&1) && take_busy; }; then
+        if [ -d "$JOURNAL" ]; then tell_pending waiting; else emit failed - "$JOURNAL" present @absent "$ERROR"; fi
+        emit result busy
+        return 1
+    fi
+    if restore_from "$1"; then
+        record "$1" emergency-restored "${1##*/}"
+        : >"$1/undone"
+        emit result restored
+        end_journal
+    else
+        emit result incomplete
+        end_journal
+        return 1
+    fi
+}
+
 MODE=${1:-manual}
 
 # Tell who looks into the journal of systemd, where standard error goes, how it ended.
@@ -16,16 +37,10 @@ ending() {
 
 # Put the journal back that nobody holds any more; $1: how long to wait for that.
 restore_when_free() {
-    # What others may change is not even locked.
-    if [ ! -h "$JOURNAL" ] && is_private "$JOURNAL"; then
-        # Whoever held it is gone with the boot before.
-        [ "$MODE" != boot ] || leave_busy
+    if is_lockable; then
         take_busy "$1" || exit 0
-    fi
-    # Meanwhile it may have been confirmed, and another change begun.
-    if [ "$MODE" = automatic ] && is_anothers "$RUN"; then
-        leave_busy
-        exit 0
+        # Meanwhile it may have been confirmed, and another change begun.
+        [ "$MODE" = boot ] || is_waiting || { leave_busy; exit 0; }
     fi
     restore_journal
 }
@@ -34,14 +49,16 @@ case $MODE in
 automatic)
     RUN=$2
     KNOWN_ID=${3:-}
-    if [ ! -d "$JOURNAL" ] || is_anothers "$RUN"; then exit 0; fi
+    is_waiting || exit 0
     # However long a change takes, its restore waits for it.
     trap ending EXIT
     restore_when_free 100000
     ;;
 boot)
     KNOWN_ID=${3:-}
-    [ -d "$JOURNAL" ] || exit 0
+    [ -d "$JOURNAL" ] || [ -h "$JOURNAL" ] || exit 0
+    # The unit can be started at any time; in the boot of the change the timer sees to it.
+    ! is_journal_whole || ! is_of_this_boot || exit 0
     trap ending EXIT
     restore_when_free 1
     ;;
@@ -49,19 +66,18 @@ manual)
     set -- manual "${2%/}"
     if [ "$2" = "$JOURNAL" ]; then
         trap ending EXIT
-        take_busy 120 || { emit result busy; exit 1; }
+        if is_lockable && ! take_busy 120; then
+            tell_pending waiting
+            emit result busy
+            exit 1
+        fi
         restore_journal
     elif ! is_whole "$2" "${2##*/}"; then
         emit failed - "$2" whole "$WHY"
         emit result incomplete
         exit 1
-    elif restore_from "$2"; then
-        record "$2" emergency-restored "${2##*/}"
-        : >"$2/undone"
-        emit result restored
     else
-        emit result incomplete
-        exit 1
+        restore_snapshot "$2" || exit 1
     fi
     ;;
 esac

@@ -1,6 +1,12 @@
 # Keep a snapshot without changing anything. Given by the controller: MANIFEST, put_blobs.
 MODE=manual
 make_state || { emit refused state "$WHY"; emit result refused; exit 0; }
+if is_journal_broken || is_journal_whole; then
+    # What the host has now may go back at any time.
+    tell_pending waiting
+    emit result refused
+    exit 0
+fi
 id=$EXPECTED_ID
 JOURNAL=$SNAPSHOTS/.$id
 rm -rf "$JOURNAL"

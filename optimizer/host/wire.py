@@ -18,6 +18,7 @@ from optimizer.host.postgresql_health_query import (
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import InvalidValue, OptimizerError
 from optimizer.model.node import VARIABLES
+from optimizer.model.pending import Pending
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
@@ -335,6 +336,13 @@ def decode_file(text: str) -> FileRef | None:
         return None
     sha256, mode, owner = text.split(" ")
     return FileRef(sha256=sha256, mode=mode, owner=owner)
+
+
+def decode_pending(words: Iterable[str]) -> Pending:
+    """Read run, profile, by whom, since when, what is done about it, and the seconds left."""
+    run, profile, by, since, doing, left = (*map(_text, words), *[""] * 6)[:6]
+    seconds = int(left) if left.removeprefix("-").isdecimal() else None
+    return Pending(run, profile, by, since, doing, seconds)
 
 
 def _decode_line(words: list[str]) -> Step:

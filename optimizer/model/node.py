@@ -44,9 +44,9 @@ _END_OF_LIFE: Mapping[int, date] = {
 _OLDEST = min(_END_OF_LIFE)
 
 
-def variable_path(unit: str, variable: str) -> str:
-    """Return what a variable of a unit's first Node process is called among a host's values."""
-    return f"node:{unit}/{variable}"
+def value_path(unit: str, name: str) -> str:
+    """Return what a variable or limit of a unit's first Node process is among a host's values."""
+    return f"node:{unit}/{name}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class NodeService:
     pid: its first Node process. workers: Node processes that this one has started.
     executable: path of the binary; empty where nothing of it could be asked.
     version: without the `v`. refused: option -> why this binary does not take it in NODE_OPTIONS.
-    variables: of the first process. configured: what the unit sets in all, specifiers filled in.
+    variables: of the first process. limits: directive of its unit -> what the kernel holds for that
+    process, where it tells. configured: what the unit sets in all, specifiers filled in.
     files: what environment files set after that, by variable.
     lines: what single files of the unit set, in the order in which systemd reads them.
     flags: options on the command line of the first process, before the program's own.
@@ -90,6 +91,7 @@ class NodeService:
     version: str = ""
     user: str = "root"
     variables: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
     configured: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, UnitLine] = field(default_factory=dict)
     lines: tuple[UnitLine, ...] = ()

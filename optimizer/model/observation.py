@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
     from optimizer.model.packages import Package
+    from optimizer.model.pending import Pending
     from optimizer.model.pgbouncer import PgBouncer
     from optimizer.model.postgresql import PgCluster
     from optimizer.model.redis import RedisInstance
@@ -119,6 +120,7 @@ class Facts:
     """What a host is. Sizes in bytes; now and uptime in seconds; tools: commands it has.
 
     memory_pressure: share of the last 10 s that some task waited for memory, percent.
+    file_limit: open files that systemd can give to a service, where that was asked.
     state_free: free bytes where the host keeps its journal.
     ram_outside: bytes of RAM that the host has and its cgroup does not allow.
     """
@@ -144,6 +146,7 @@ class Facts:
     ram_available: int = 0
     memory_pressure: float | None = None
     failed_units: tuple[str, ...] = ()
+    file_limit: int | None = None
     state_free: int | None = None
     ram_outside: int = 0
     huge_pages: HugePages = NO_HUGE_PAGES
@@ -189,8 +192,9 @@ class Observation:
     authorities: other tools that set the same things, name -> what was seen.
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
-    pending: the change that waits for its confirmation, empty when there is none.
+    pending: the change that is not confirmed yet, None when there is none.
     broken: why what the host keeps of a change that waits cannot be believed; empty when it can.
+    is_torn: a change began or ended while the host was looked at, so this is some of each.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
     postgresql: every PostgreSQL cluster, likewise. pgbouncer: every PgBouncer.
@@ -217,8 +221,9 @@ class Observation:
     snapshots: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
-    pending: str = ""
+    pending: Pending | None = None
     broken: str = ""
+    is_torn: bool = False
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()
     postgresql: tuple[PgCluster, ...] = ()

@@ -106,6 +106,7 @@ class HostPlan(_Data):
     state: `planned`, `unreachable`, or `refused` (nothing of it may be applied).
     blobs: sha256 -> base64 of the files that are written or replaced.
     budget: how the memory is shared out, where a service runs that takes part in it.
+    waiting: the change that kept others out of the host when the plan was made; empty for none.
     """
 
     name: str
@@ -129,6 +130,7 @@ class HostPlan(_Data):
     steps: tuple[Step, ...] = ()
     blobs: dict[str, str] = Field(default_factory=dict)
     budget: tuple[BudgetLine, ...] = ()
+    waiting: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -198,6 +200,7 @@ def group_equal(hosts: Iterable[HostPlan]) -> list[list[HostPlan]]:
                 "blobs",
                 "undoes",
                 "budget",
+                "waiting",
             }
         )
         groups.setdefault(key, []).append(host)

@@ -71,6 +71,7 @@ def plan_host(
         steps=steps,
         blobs=encode_blobs(artifact.blobs),
         budget=budget.lines if budget else (),
+        waiting=str(observation.pending or ""),
     )
 
 

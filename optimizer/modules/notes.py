@@ -55,7 +55,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
 def unconfirmed_notes(observation: Observation) -> Iterator[str]:
     """Say that a change waits, or that one cannot go back by itself."""
     if observation.pending:
-        yield f"nothing can be applied while a change waits: {observation.pending}"
+        yield f"nothing can be changed here now: {observation.pending}"
     if observation.broken:
         yield (
             f"a change was not confirmed and cannot go back by itself: {observation.broken}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optimizer.model.node import variable_path
+from optimizer.model.node import value_path
 from optimizer.model.observation import Observation, ValueState
 from optimizer.model.postgresql import setting_path
 from optimizer.model.snapshot import Snapshot
@@ -78,7 +78,7 @@ def with_due_restarts(
                 kept[key] = step.model_copy(update={"waited": step.after})
             case ActionStep(action="restart-postgresql" | "restart-node", argument=argument):
                 unit, _, server = argument.partition(" ")
-                address = setting_path(server, "") if server else variable_path(unit, "")
+                address = setting_path(server, "") if server else value_path(unit, "")
                 if (has_files and step in made) or any(
                     _takes_restart_at(address, one) for one in steps.values()
                 ):

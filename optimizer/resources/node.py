@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from optimizer.host import node_probe
-from optimizer.model.node import OPTIONS, PROBE_FILE, NodeService, variable_path
+from optimizer.model.node import OPTIONS, PROBE_FILE, NodeService, value_path
 from optimizer.model.observation import Observation
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
@@ -26,9 +26,18 @@ from optimizer.resources.base import (
     write_text,
 )
 from optimizer.resources.node_drop_in import DropIn, read
-from optimizer.resources.node_setting import PROBE, Directive, Option, base, next_text, setting_of
+from optimizer.resources.node_setting import (
+    OPEN_FILES,
+    PROBE,
+    Directive,
+    Option,
+    base,
+    next_text,
+    setting_of,
+)
 
 WORKER_COUNT = "node.worker-count."
+_NO_LIMIT = "infinity"
 # Under this name the plan has a variable in which several tunables live.
 _TOGETHER = {OPTIONS: "node.options"}
 
@@ -60,8 +69,10 @@ class NodeSetting(NothingAtStake):
         return tuple(_read(tunable, service, observation) for service in observation.node)
 
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
-        """Refuse what the service's own program does not take in NODE_OPTIONS."""
+        """Refuse what the service's own program, or the kernel of the host, does not take."""
         service = service_of(reading, observation)
+        if reading.tunable.target == OPEN_FILES:
+            return _too_many_files(reading, wanted, observation.facts.file_limit)
         if not isinstance(setting_of(reading.tunable), Option):
             return ""
         if not service.version:
@@ -81,6 +92,13 @@ class NodeSetting(NothingAtStake):
             for changed in services.values()
         ]
         return Artifact.joined([*probe, *units])
+
+
+def _too_many_files(reading: Reading, wanted: str, most: int | None) -> str:
+    """Refuse a hard limit that systemd would lower without a word, and that would never be had."""
+    if most is None or wanted == _NO_LIMIT or reading.tunable.value.order(wanted)[1] <= most:
+        return ""
+    return f"no service gets more than {most} open files here"
 
 
 def _loads(differences: Sequence[Difference]) -> bool:
@@ -142,7 +160,7 @@ def _write(
         artifacts.append(write_text(service.drop_in, after.render(), observation))
         artifacts.append(Artifact((DAEMON_RELOAD,), blobs={}))
     check = ActionStep(action="check-node", argument=service.unit)
-    restart = tuple(_restart(service, differences, after))
+    restart = tuple(_restart(service, differences, after, observation))
     checks = (check,) if OPTIONS in after.variables else ()
     return Artifact.joined([*artifacts, Artifact((*checks, *restart), blobs={})])
 
@@ -157,18 +175,48 @@ def _without_ours(service: NodeService, variable: str) -> str:
     return base(service) if variable == OPTIONS else service.configured.get(variable, "")
 
 
+def _limit(
+    service: NodeService, difference: Difference, observation: Observation
+) -> ValueStep | None:
+    """Have the kernel tell after the restart that the new process has a limit of its unit."""
+    reading, setting = difference.reading, setting_of(difference.reading.tunable)
+    before = service.limits.get(reading.tunable.target)
+    if difference.live is None or before is None or not isinstance(setting, Directive):
+        return None
+    after = setting.held(difference.live)
+    # No limit at all is held as the largest number that this kernel knows.
+    if after in (before, _NO_LIMIT):
+        return None
+    waits = setting.held(reading.boot or "")
+    if reading.tunable.target == OPEN_FILES and waits.isdecimal():
+        waits = str(min(int(waits), observation.facts.file_limit or int(waits)))
+    return ValueStep(
+        tunable=reading.id,
+        path=value_path(service.unit, reading.tunable.target),
+        before=before,
+        after=after,
+        write="file",
+        needs=reading.restart_needs,
+        waited=waits if waits != before else "",
+    )
+
+
 def _restart(
-    service: NodeService, differences: Sequence[Difference], after: DropIn
+    service: NodeService,
+    differences: Sequence[Difference],
+    after: DropIn,
+    observation: Observation,
 ) -> Iterator[Step]:
-    """Restart it where that is allowed, and read from the new process what it was started with."""
+    """Restart it where that is allowed, and read from the new process what it has."""
     live = [one.reading for one in differences if one.live is not None]
+    yield from filter(None, (_limit(service, one, observation) for one in differences))
     variables = {setting_of(one.tunable).variable: one for one in live}
     for variable, reading in variables.items():
         if variable:
             named = _TOGETHER.get(variable)
             yield ValueStep(
                 tunable=f"{named}[{service.name}]" if named else reading.id,
-                path=variable_path(service.unit, variable),
+                path=value_path(service.unit, variable),
                 before=service.variables.get(variable, ""),
                 after=after.variables.get(variable, _without_ours(service, variable)),
                 write="file",

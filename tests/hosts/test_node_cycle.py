@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testbed.host import Host
 from tests.hosts.conftest import MakeController
-from tests.hosts.controller import NODE
+from tests.hosts.controller import NODE, Controller
 from tests.hosts.lab import Lab
 from tests.hosts.node_lab import Service, services
 
@@ -12,8 +12,9 @@ PROBE = "/usr/local/lib/optimizer/node-probe.cjs"
 LOADED = f"--max-old-space-size=256 --max-semi-space-size=32 --require {PROBE}"
 THEIRS = '--max-http-header-size=8192 --title=\\"a b\\"'
 RESTART = ("--allow", "restart")
-WEB = {"more": f'Environment="NODE_OPTIONS={THEIRS}"\nExecReload=/bin/kill -HUP $MAINPID'}
-MANY = {"more": "Environment=WORKERS=1 UV_THREADPOOL_SIZE="}
+RELOAD = "ExecReload=/bin/kill -HUP $MAINPID"
+WEB = {"more": f'Environment="NODE_OPTIONS={THEIRS}"\n{RELOAD}'}
+MANY = {"more": f"Environment=WORKERS=1 UV_THREADPOOL_SIZE=\n{RELOAD}"}
 
 
 def _is_tuned(service: Service, before: str) -> None:
@@ -77,12 +78,15 @@ def test_a_cluster_is_tuned_and_the_probe_stays_as_long_as_one_of_it_loads_it(
     with services(node22, {"many": MANY}) as running:
         many = running["many"]
         before = many.environment()
+        one.apply("--profile", NODE).expect(0)
+        _reload_brings_nothing(many)
         one.apply("--profile", NODE, *RESTART).expect(0)
         _is_tuned(many, "")
         # One that forks, and as many as the variable says.
         assert many.environment()["WORKERS"] == "2"
-        assert many.processes() == 3
+        assert len(many.processes()) == 3
         assert one.verify().expect(0).host("node22")["state"] == "match"
+        _limits_are_compared_with_the_kernel(many, one)
 
         said = one.run("rollback", one.inventory, "--dry-run").expect(0).said
         assert f"{PROBE} stays while many.service runs with it" in said
@@ -93,6 +97,29 @@ def test_a_cluster_is_tuned_and_the_probe_stays_as_long_as_one_of_it_loads_it(
         assert _lasting(many.environment()) == _lasting(before)
         one.rollback().expect(0)
     assert lab.changes("node22") == {}
+
+
+def _reload_brings_nothing(service: Service) -> None:
+    """A worker that a cluster forks now still has what its first process was started with."""
+    before = service.processes()
+    service.host.run(f"systemctl reload {service.unit}")
+    service.host.run(f"until [ $(wc -l <{service.group}) -gt {len(before)} ]; do sleep 0.1; done")
+    (new,) = set(service.processes()) - set(before)
+    assert "NODE_OPTIONS" not in service.environment(new)
+
+
+def _limits_are_compared_with_the_kernel(service: Service, one: Controller) -> None:
+    """What somebody has changed on the running process, with every file as it was, is found."""
+    pid = service.pid()
+    service.host.run(f"runuser -u daemon -- prlimit --nofile=999 --pid {pid}")
+    service.host.run(f"echo 300 >/proc/{pid}/oom_score_adj")
+    found = one.verify().expect(2).host("node22")["drift"]
+    assert {(drift["tunable"], drift["live"]) for drift in found} == {
+        ("node.limit-nofile[many.service]", "999"),
+        ("node.oom-score-adjust[many.service]", "300"),
+    }
+    service.restart()
+    one.verify().expect(0)
 
 
 def _lasting(environment: dict[str, str]) -> dict[str, str]:

@@ -57,6 +57,11 @@ def test_a_server_without_a_file_gets_live_values_only_and_a_sentinel_none(
             "redis.slowlog-log-slower-than[26379]",
             "it is a sentinel, which holds no data",
         )
+        # What began it, sshd for one, is not its unit.
+        words = ("--set", "redis.tcp-backlog=300", "--allow", "restart")
+        steps = one.plan("--profile", REDIS_SMALL, *words).expect(0).host("redis7")["steps"]
+        restarts = [step["argument"] for step in steps if step.get("action") == "restart-unit"]
+        assert restarts == [redis7.service]
         one.apply("--profile", REDIS_SMALL).expect(0)
         assert (redis7.get(NAME), bare.get(NAME)) == ("5000", "5000")
         assert bare.config() == {**before, NAME: "5000"}

@@ -112,18 +112,6 @@ def test_of_two_applies_at_once_one_wins_and_the_other_is_refused(
     one.rollback().expect(0)
 
 
-def test_a_change_that_waits_for_its_confirmation_keeps_others_out(
-    trixie: Host, controller: MakeController
-) -> None:
-    one = controller(trixie)
-    run = one.apply("--profile", SMALL, "--no-confirm").expect(0).document["run"]
-    other = controller(trixie).apply("--profile", SMALL).expect(1)
-    assert f"run {run} of" in other.said
-    assert "is not confirmed yet" in other.said
-    one.confirm().expect(0)
-    one.rollback().expect(0)
-
-
 @pytest.fixture
 def full_disk(trixie: Host) -> Iterator[None]:
     fill = f"mkdir {STATE} && mount -t tmpfs -o size=4k,mode=700 tmpfs {STATE}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from testbed.host import Host
 from tests.hosts.arranged import value
-from tests.hosts.conftest import MakeController, guarded
+from tests.hosts.conftest import MakeController
 from tests.hosts.controller import wait_for
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.promised import canonical_after, promised
@@ -27,12 +26,6 @@ QUEUE = "/sys/block/vdb/queue"
 # The profile wants no scheduler for disks of a guest; another one has more dependants.
 WORDS = ("--profile", "hft", "--set", "system.block.scheduler=mq-deadline")
 _EXACT = ("file ", "sysctl ", "sys ", "module ")
-
-
-@pytest.fixture
-def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
-    with guarded(lab, "machine", request) as host:
-        yield host
 
 
 def test_the_whole_profile_is_applied_as_planned_and_taken_back_exactly(

@@ -168,7 +168,9 @@ class ModelHost:
                 yield from (("snapshot", name, line) for line in manifest.splitlines())
             yield from (("damaged", name, what) for name, what in self.damaged.items())
         if self.journal:
-            yield ("pending", decode_manifest(self.journal).run)
+            change = decode_manifest(self.journal)
+            about = (change.run, change.profile, change.by, change.created)
+            yield ("pending", *about, EMPTY, "60")
         yield ("end",)
 
     def _value(self, path: str) -> Row:

@@ -221,6 +221,22 @@ class Lab:
         assert self.confirm(change.run) == "confirmed"
         return identity_of(change)
 
+    def rename(self, run: str) -> Path:
+        """Let another change be in the place of the one that waits; return its manifest."""
+        manifest = self.journal / "manifest"
+        manifest.write_text(manifest.read_text().replace(RUN, run))
+        (self.journal / "id").write_text(f"{snapshot_id(manifest.read_text())}\n")
+        return manifest
+
+    def hold(self, pid: int, doing: str = "applying", start: str = "", boot: str = "") -> Path:
+        """Let a process have the lock of the journal, with another start or boot than its own."""
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        own = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        self.journal.mkdir(parents=True, exist_ok=True)
+        busy = self.journal / "busy"
+        busy.symlink_to(f"{doing}.{pid}.{start or stat[19]}.{boot or own}")
+        return busy
+
     def disarm(self) -> None:
         """End the safety timer of a test that leaves a change waiting."""
         for waiter in self.state.glob("*/waiter"):
@@ -233,6 +249,11 @@ def end(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def kept_program(lab: Lab) -> str:
+    """Read the program of the journal, without the two lines that look whether it is whole."""
+    return (lab.journal / "restore").read_text().split("\n", 2)[2]
 
 
 def identity_of(change: Snapshot) -> str:

@@ -15,8 +15,10 @@ from optimizer.app.rollback import plan_rollback
 from optimizer.app.saved import load_plan
 from optimizer.app.score import score
 from optimizer.app.verify import verify
+from optimizer.host.wire import probe_program
 from optimizer.model.errors import PlanFileError
 from optimizer.model.plan import Plan
+from optimizer.model.request import ProbeRequest
 from optimizer.resources import sysctl
 from optimizer.store import runs, snapshots
 from tests.unit.factories import FakeFleet, Fault, fleet, lost, only, says, unreachable, whats
@@ -189,9 +191,6 @@ def test_what_reads_back_wrong_after_the_confirmation_needs_a_person(
 
 
 def _probe_of(made: Plan) -> str:
-    from optimizer.host.wire import probe_program
-    from optimizer.model.request import ProbeRequest
-
     paths = {getattr(step, "path", "") for step in made.hosts[0].steps}
     return probe_program(ProbeRequest(values=frozenset(paths), files=frozenset(paths)))
 
@@ -269,6 +268,107 @@ def test_confirming_says_what_became_of_it(
     assert only(result).state == state
     assert what is None or what in whats(only(result))
     assert result.run == "none"
+
+
+@pytest.mark.parametrize(
+    ("named", "said", "state", "what"),
+    [
+        (
+            "r-1", "ended\tr-1\tconfirmed\t2026-11-21T10:16:00Z", "unchanged",
+            "run r-1 was confirmed already, 2026-11-21 10:16:00 UTC",
+        ),
+        (
+            None, "run\tr-1\nended\tr-1\tconfirmed\t2026-11-21T10:16:00Z", "unchanged",
+            "run r-1 was confirmed already, 2026-11-21 10:16:00 UTC",
+        ),
+        (
+            None, "ended\tr-1\tconfirmed\t2026-11-21T10:16:00Z", "refused",
+            "nothing waits for a confirmation here: "
+            "run r-1 was confirmed 2026-11-21 10:16:00 UTC",
+        ),
+        (
+            "r-1", "ended\tr-1\trestored\t2026-11-21T10:16:00Z", "refused",
+            "run r-1 does not wait for a confirmation here: "
+            "run r-1 was put back 2026-11-21 10:16:00 UTC",
+        ),
+        ("r-2", "ended\t\t", "refused", "run r-2 does not wait for a confirmation here"),
+    ],
+)  # fmt: skip
+def test_a_confirmation_that_comes_late_says_what_became_of_the_change(
+    named: str | None, said: str, state: str, what: str
+) -> None:
+    result = confirm(fleet(confirm=[says(f"{said}\nresult\tgone\nend\n")]), named)
+    outcome = only(result)
+    assert (outcome.state, [*whats(outcome), *outcome.notes]) == (state, [what])
+
+
+def test_a_confirmation_is_told_whose_change_waits_instead() -> None:
+    said = "waiting\tr-2\thft\tbob@desk\t2026-11-21T10:15:00.1Z\tconfirming\t@empty\nresult\tgone\n"
+    outcome = only(confirm(fleet(confirm=[says(f"{said}end\n")]), "r-1"))
+    assert (outcome.state, whats(outcome)) == (
+        "refused",
+        [
+            "run r-2 of bob@desk, begun 2026-11-21 10:15:00 UTC, is being confirmed: "
+            "try again when that is done",
+            "run r-1 does not wait for a confirmation here",
+        ],
+    )
+
+
+def test_a_change_that_somebody_else_confirmed_is_not_called_restored(
+    small: ProfileRequest,
+) -> None:
+    """The answer to the apply was lost, and before it was taken back a person confirmed it."""
+    said = says("ended\tr-1\tconfirmed\t2026-11-21T10:16:00Z\nresult\tgone\n")
+    hosts = fleet(apply=[lost(does_it=True)], cancel=[said])
+    outcome = only(apply(hosts, plan(hosts, small), PATIENT))
+    assert (outcome.state, outcome.notes) == (
+        "applied", ("somebody else has confirmed it meanwhile",),
+    )  # fmt: skip
+
+
+def test_while_a_change_waits_nothing_is_called_done_that_may_go_back(
+    small: ProfileRequest,
+) -> None:
+    """Planned now, the host seems to have what is wanted, and has nothing to roll back."""
+    hosts = fleet()
+    apply(hosts, plan(hosts, small), PATIENT)
+    first = plan_rollback(hosts)
+    assert first.hosts[0].steps
+    waiting = apply(hosts, first, ApplyOptions(confirm=False)).run
+    for made in (plan_rollback(hosts), plan(hosts, small)):
+        [host] = made.hosts
+        assert f"run {waiting} of unknown, begun 20" in host.waiting
+        assert any(host.waiting in note for note in host.notes)
+        outcome = only(apply(hosts, made, PATIENT))
+        assert outcome.state == "refused"
+    [checked] = verify(hosts, None).hosts
+    assert any(f"run {waiting} of unknown" in note for note in checked.notes)
+
+
+def test_a_look_that_spans_somebody_elses_change_is_taken_once_more(
+    small: ProfileRequest,
+) -> None:
+    whole = ModelHost().answer
+    torn = [says(f"torn\n{whole(probe_program(ProbeRequest()))}")]
+    hosts = fleet(probe=[*torn, None])
+    assert plan(hosts, small).hosts[0].state == "planned"
+    assert hosts.kinds("db-1") == ["probe", "probe"]
+    [host] = plan(fleet(probe=torn * 2), small).hosts
+    assert (host.state, host.hint) == ("refused", "Try again when they are done.")
+    assert "changes are made here by somebody else" in host.error
+
+
+def test_a_confirmed_change_is_not_judged_by_the_one_after_it(small: ProfileRequest) -> None:
+    hosts = fleet()
+    made = plan(hosts, small)
+    other = ModelHost().answer(_probe_of(made)).removesuffix("end\n")
+    pending = "pending\tr-2\thft\tbob@desk\t2026-11-21T10:15:00Z\t@empty\t60"
+    said = f"result\tconfirmed\n{other}{pending}\nend\n"
+    hosts.faults["db-1"]["confirm"] = [says(said, does_it=True)]
+    outcome = only(apply(hosts, made, PATIENT))
+    assert (outcome.state, outcome.problems) == ("applied", ())
+    assert outcome.notes[-1].startswith("the next change has begun already: run r-2 of bob@desk")
 
 
 # Saved plans.

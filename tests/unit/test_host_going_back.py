@@ -11,7 +11,6 @@ from optimizer.app.outcomes import verdict_of
 from optimizer.host import program
 from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.request import ProbeRequest
-from optimizer.model.snapshot import snapshot_id
 from optimizer.model.transaction import FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
@@ -73,21 +72,13 @@ def test_the_timer_of_another_run_does_nothing(dash: Lab) -> None:
 
 def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) -> None:
     """It waits while its change is being confirmed, and finds another one in its place."""
-    first = everything(dash)
-    dash.apply(first)
-    boot = first.boot_id
-    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    (dash.journal / "busy").mkdir()
-    (dash.journal / "busy/pid").write_text(f"{os.getpid()} {stat[19]} {boot}\n")
+    dash.apply(everything(dash))
+    busy = dash.hold(os.getpid(), "confirming")
     timer = dash.start(program("restore"), "automatic", RUN)
     wait_for(lambda: sleeps(timer.pid))
-    manifest = dash.journal / "manifest"
-    manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
-    (dash.journal / "id").write_text(snapshot_id(manifest.read_text()) + "\n")
+    dash.rename(OTHER_RUN)
     waiting = dash.tree()
-    for name in ("pid", ""):
-        path = dash.journal / "busy" / name
-        path.unlink() if name else path.rmdir()
+    busy.unlink()
     assert timer.communicate(timeout=20) == ("", "")
     assert dash.tree() == waiting
     assert dash.journal.exists()

@@ -15,6 +15,7 @@ from tests.unit.shell_lab import (
     Lab,
     everything,
     identity_of,
+    kept_program,
     skip_without,
     skip_without_rights,
     verdict,
@@ -53,15 +54,14 @@ def killed(lab: Lab, name: str, text: str, last: int, *arguments: str) -> int:
     return len(count.read_text())
 
 
+# In the boot in which it was armed, the program leaves the journal to the timer.
+after_a_boot = with_override("restore", "is_of_this_boot() { return 1; }")
+
+
 def boot(lab: Lab) -> None:
     """Do what the unit of the safety timer does at the next boot."""
     if (lab.journal / "restore").exists():
-        lab.run(kept_program(lab), "boot")
-
-
-def kept_program(lab: Lab) -> str:
-    """Read the program of the journal, without the two lines that look whether it is whole."""
-    return (lab.journal / "restore").read_text().split("\n", 2)[2]
+        lab.run(after_a_boot(kept_program(lab)), "boot")
 
 
 @STAGES
@@ -130,7 +130,7 @@ def test_a_restore_killed_at_any_stage_is_finished_by_the_next_one(
         killed(lab, "apply", apply_program(change, 600), NEVER)
         broken = with_override("confirm", "keep() { kill -9 0; }")
         lab.start(broken(confirmation())).communicate(timeout=60)
-        restore = kept_program(lab)
+        restore = after_a_boot(kept_program(lab))
         is_over = killed(lab, "restore", restore, last, "boot") < last
         boot(lab)
         assert lab.tree() == before, f"killed at stage {last}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -88,6 +89,30 @@ def test_a_program_of_root_that_others_can_change_is_not_asked(shell: str, tmp_p
     tmp_path.chmod(0o777)
     assert _asked(shell, asks) == [["unsafe", "yes"]]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_limits_are_those_that_the_kernel_holds_for_the_process(shell: str) -> None:
+    names = ("LimitNOFILE", "Nice", "OOMScoreAdjust", "CPUAffinity", "RuntimeDirectory")
+    told = "".join(f"node_directive $$ {one} && emit - - {one} $REPLY\n" for one in names)
+    found = dict(_asked(shell, f"ulimit -Sn 200; ulimit -Hn 300\n{told}:"))
+    score = Path("/proc/self/oom_score_adj").read_text().strip()
+    assert found.pop("CPUAffinity")[0].isdecimal()
+    assert found == {
+        "LimitNOFILE": "200:300",
+        "Nice": str(os.nice(0)),
+        "OOMScoreAdjust": score,
+    }
+    same = _asked(shell, "ulimit -n 200; node_directive $$ LimitNOFILE; emit - - $REPLY")
+    assert same == [["200"]]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_service_gets_more_files_than_the_first_process_may_give(shell: str) -> None:
+    ((most,),) = _asked(shell, "emit - - $(most_files)")
+    limits = Path("/proc/1/limits").read_text()
+    own = next(one for one in limits.splitlines() if one.startswith("Max open files")).split()[4]
+    assert most in (own, Path("/proc/sys/fs/nr_open").read_text().strip())
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -150,7 +150,10 @@ def test_a_snapshot_that_is_damaged_is_named(dash: Lab, damage: str) -> None:
 def test_a_change_that_waits_is_told(dash: Lab) -> None:
     change = dash.change([setting(dash.value("first", "60"), "60", "1")])
     dash.apply(change)
-    assert look(dash, ProbeRequest()).pending.startswith(f"{change.run} test ana@desk 2026")
+    pending = look(dash, ProbeRequest()).pending
+    assert pending is not None
+    assert (pending.run, pending.by, pending.doing) == (change.run, "ana@desk", "")
+    assert pending.left is not None and 590 < pending.left <= 600
 
 
 def functions(name: str, entry: str) -> str:

@@ -67,3 +67,23 @@ def test_only_the_first_processes_of_the_names_are_found(
     pairs = [line.split("\t") for line in listed]
     assert [name for _, name in pairs].count("opt-other") == 2
     assert [str(servers["opt-other"]), "opt-other"] in pairs
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_only_the_main_process_of_a_unit_is_the_units(shell: str) -> None:
+    """A server that somebody began from a login shell is in the unit of sshd, and is not sshd."""
+    words = "\n".join(
+        (
+            "sed() { echo ssh.service; }",
+            'systemctl() { [ "$*" = "show -p MainPID -- ssh.service" ] && echo MainPID=42; }',
+            'echo "$(unit_of_process 42),$(unit_of_process 43)"',
+        )
+    )
+    done = subprocess.run(
+        skip_without(shell),
+        input=program("probe").replace(_BEGIN, words),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "ssh.service,\n"

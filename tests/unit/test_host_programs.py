@@ -139,36 +139,33 @@ def test_one_change_at_a_time(lab: Lab) -> None:
     lab.apply(change)
     waiting = lab.tree()
     answers = lab.apply(lab.change(change.steps, run=OTHER_RUN, blobs=change.blobs))
-    assert answers[0].fields == ("busy", f"run {RUN} of ana@desk is not confirmed yet")
+    [problem] = problems_of(answers)
+    assert problem.what.startswith(f"run {RUN} of ana@desk, begun 2026-11-21 ")
+    assert f"is not confirmed yet: optimizer confirm INVENTORY {RUN} keeps it" in problem.what
     assert verdict(answers) == "refused"
     assert lab.tree() == waiting
     assert lab.confirm() == "confirmed"
 
 
-@pytest.mark.parametrize("has_busy", [True, False])
+@pytest.mark.parametrize("left", ["manifest", ""])
 def test_a_change_that_died_before_its_timer_was_armed_is_cleared_away(
-    dash: Lab, has_busy: bool
+    dash: Lab, left: str
 ) -> None:
     change = everything(dash)
     dash.journal.mkdir(parents=True)
-    if has_busy:
-        # Killed before it could write its own name down.
-        (dash.journal / "busy").mkdir()
+    if left:
+        (dash.journal / left).write_text("run\tr-1\n")
     answers = dash.apply(change)
-    assert words(answers) == ["note", "snapshot", "result"]
+    assert words(answers) == [*(["note"] if left else []), "snapshot", "result"]
     assert verdict(answers) == "applied"
 
 
 def test_a_change_of_a_living_process_is_not_cleared_away(dash: Lab) -> None:
-    change = everything(dash)
-    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    (dash.journal / "busy").mkdir(parents=True)
-    boot = change.boot_id
-    (dash.journal / "busy/pid").write_text(f"{os.getpid()} {stat[19]} {boot}\n")
-    answers = dash.apply(change)
-    assert answers[0].fields == ("busy", "another change has just begun")
+    busy = dash.hold(os.getpid())
+    answers = dash.apply(everything(dash))
+    assert answers[0].fields == ("busy", "another change has just begun: try again in a minute")
     assert verdict(answers) == "refused"
-    assert (dash.journal / "busy").is_dir()
+    assert busy.is_symlink()
 
 
 def test_confirming_names_what_waits_instead(dash: Lab) -> None:

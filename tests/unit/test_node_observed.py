@@ -43,6 +43,7 @@ node	web.service	Transient	no
 node	web.service	reloads	/bin/kill -HUP $MAINPID
 node-refused	web.service	--x	node: --x is not allowed in NODE_OPTIONS
 node-variable	web.service	NODE_OPTIONS	--a --b
+node-limit	web.service	LimitNOFILE	524288
 node-flag	web.service	--expose-gc	
 node-configured	web.service	NODE_OPTIONS	--a
 node-file	web.service	/etc/default/web	NODE_OPTIONS	--a --b
@@ -69,6 +70,7 @@ def test_a_service_is_read_with_what_sets_its_environment() -> None:
         version="18.20.4",
         user="web",
         variables={"NODE_OPTIONS": "--a --b"},
+        limits={"LimitNOFILE": "524288"},
         configured={"NODE_OPTIONS": "--a"},
         files={"NODE_OPTIONS": UnitLine("/etc/default/web", "NODE_OPTIONS", "--a --b")},
         # An empty Environment= takes back variables, and no limits.
@@ -85,6 +87,7 @@ def test_a_service_is_read_with_what_sets_its_environment() -> None:
     assert of.services == of.services | {"node"}
     assert of.library_users == {"web.service"}
     assert of.values["node:web.service/NODE_OPTIONS"].text == "--a --b"
+    assert of.values["node:web.service/LimitNOFILE"].text == "524288"
 
 
 @pytest.mark.parametrize(

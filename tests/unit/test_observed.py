@@ -94,7 +94,8 @@ def test_everything_else_has_its_place() -> None:
     found = seen(
         "absent\t/proc/none", "link\t/etc/l\t/t", "directory\t/etc", "module\ttcp_bbr\tloadable",
         "user\ttitan", "group\tadm", "authority\ttuned\trunning", "disk\tvda\tvirtio",
-        "pending\tr-1\thft\tana\t2026", "has-no\tmeaning here",
+        "pending\tr-1\thft\tana@desk\t2026-11-21T10:15:00.5Z\tapplying\t@empty",
+        "has-no\tmeaning here",
     )  # fmt: skip
     assert found.absent == {"/proc/none"}
     assert found.links == {"/etc/l": "/t"}
@@ -104,7 +105,7 @@ def test_everything_else_has_its_place() -> None:
     assert found.groups == {"adm"}
     assert found.authorities == {"tuned": "running"}
     assert found.facts.disks == (Disk("vda", "virtio"),)
-    assert found.pending == "r-1 hft ana 2026"
+    assert str(found.pending).startswith("run r-1 of ana@desk, begun 2026-11-21 10:15:00 UTC")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -17,7 +19,7 @@ from optimizer.resources import node_drop_in
 from optimizer.resources.base import Artifact
 from optimizer.resources.node_drop_in import DropIn
 from optimizer.resources.node_setting import hidden_options
-from tests.unit.factories import differences, file_state, known, observation, read
+from tests.unit.factories import differences, facts, file_state, known, observation, read
 from tests.unit.node_units import FRAGMENT, OURS, THEIRS, seen, service, with_options
 
 MIB = 2**20
@@ -191,6 +193,76 @@ def test_a_directive_is_the_units() -> None:
     assert "LimitNOFILE=9\n" in written(
         change("node.limit-nofile", seen(service()), live="9", boot="9")
     )
+
+
+def limit_steps(artifact: Artifact) -> list[ValueStep]:
+    return [one for one in artifact.steps if isinstance(one, ValueStep)]
+
+
+def test_after_its_restart_the_kernel_has_to_hold_the_limits_of_the_unit() -> None:
+    of = seen(service(limits={"LimitNOFILE": "524288", "Nice": "0"}))
+    (found,) = read("node.limit-nofile", of)
+    assert (found.live, found.boot) == ("524288", "1024:524288")
+    # Node raises the soft limit to the hard one.
+    assert limit_steps(change("node.limit-nofile", of, live="99:100", boot="99:100")) == [
+        ValueStep(
+            tunable="node.limit-nofile[web.service]",
+            path="node:web.service/LimitNOFILE",
+            before="524288",
+            after="100",
+            write="file",
+            needs=(Permission.RESTART,),
+        )
+    ]
+    # What systemd has for the next start already is what a way back would bring.
+    (waits,) = limit_steps(
+        change("node.nice", seen(service(limits={"Nice": "5"})), live="-5", boot="-5")
+    )
+    assert (waits.before, waits.after, waits.waited) == ("5", "-5", "0")
+    # But not what systemd cannot give: the process would have it by now.
+    less = seen(service(limits={"LimitNOFILE": "20000"}), facts=facts(file_limit=20000))
+    (step,) = limit_steps(change("node.limit-nofile", less, live="100", boot="100"))
+    assert (step.before, step.waited) == ("20000", "")
+
+
+def test_what_the_kernel_does_not_tell_or_holds_as_another_number_is_not_compared() -> None:
+    assert limit_steps(change("node.nice", seen(service()), live="-5", boot="-5")) == []
+    of = seen(service(limits={"LimitNOFILE": "524288"}))
+    assert limit_steps(change("node.limit-nofile", of, live="infinity", boot="infinity")) == []
+    assert limit_steps(change("node.limit-nofile", of, boot="99:524288")) == []
+
+
+def test_limits_that_node_has_raised_by_itself_are_no_difference_to_ours() -> None:
+    of = service(
+        limits={"LimitNOFILE": "524288"}, lines=(UnitLine(OURS, "LimitNOFILE", "1024:524288"),)
+    )
+    (found,) = read("node.limit-nofile", seen(of))
+    assert (found.live, found.boot) == ("1024:524288", "1024:524288")
+    (found,) = read("node.limit-nofile", seen(replace(of, limits={"LimitNOFILE": "9"})))
+    assert found.live == "9"
+
+
+@pytest.mark.parametrize(
+    ("most", "wanted", "said"),
+    [
+        (20000, "1024:524288", "no service gets more than 20000 open files here"),
+        (20000, "20000", ""),
+        (20000, "infinity", ""),
+        (None, "524288", ""),
+    ],
+)
+def test_more_open_files_than_systemd_can_give_are_impossible(
+    most: int | None, wanted: str, said: str
+) -> None:
+    of = seen(service(), facts=facts(file_limit=most))
+    (found,) = read("node.limit-nofile", of)
+    assert KINDS["node"].impossible(found, wanted, of) == said
+
+
+def test_a_limit_of_memory_is_one_that_the_kernel_can_hold() -> None:
+    value = known("node.memory-max").value
+    assert value.canonical("100000000") == str(100000000 // 65536 * 65536)
+    assert value.canonical("infinity") == "infinity"
 
 
 def test_a_number_of_workers_is_set_only_where_its_variable_is() -> None:
