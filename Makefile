@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: help demo test hosts test-vm check format unit docs bench lock clean
+.PHONY: help demo test hosts test-vm test-vagrant check format unit docs bench lock clean
 
 help:
 	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
 	@echo 'make test    the whole suite; as root also on real hosts and a virtual machine'
 	@echo 'make test-vm only the tests on a virtual machine, which has a kernel of its own'
+	@echo 'make test-vagrant  up, apply, reboot, verify and rollback through Vagrant and libvirt'
 	@echo 'make check   lint, types, import rules, shell scripts, quick unit tests'
 	@echo 'make bench   remote commands and times, beside plain pyinfra'
 	@echo 'make docs    write the generated pages again'
@@ -28,6 +29,9 @@ hosts: $(STAMP)
 
 test-vm: $(STAMP)
 	@$(BIN)/python -m pytest tests/hosts -q -m vm
+
+test-vagrant: $(STAMP)
+	@$(BIN)/python -m pytest tests/vagrant -q
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .

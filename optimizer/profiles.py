@@ -142,19 +142,25 @@ def _read_all(
     return profile, list({str(problem): problem for problem in problems}.values())
 
 
-def override(profile: Profile, values: Mapping[str, object], *, origin: str = "--set") -> Profile:
+def override(
+    profile: Profile,
+    values: Mapping[str, object],
+    *,
+    origin: str = "--set",
+    is_forced: bool = False,
+) -> Profile:
     """Return the profile with other settings for some tunables, by id.
 
     values: for each id YAML in short form (`1`, `untouched`, `{at_least: 5}`), or the same
-    as data. origin: where they were given. Raises InvalidValue or UnknownTunable.
+    as data. origin: where they were given. is_forced: they are of those that are refused, and
+    may be forced. Raises InvalidValue or UnknownTunable.
     """
     settings = dict(profile.settings)
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value)
         try:
-            setting = _setting(
-                name, parse_value(text, f"{origin} {name}"), Source(origin, {}), raise_first
-            )
+            written = parse_value(text, f"{origin} {name}")
+            setting = _setting(name, written, Source(origin, {}), raise_first, is_forced)
         except ProfileError as error:
             what = f"{error.values['profile']}: {error.values['what']}"
             raise InvalidValue(what=what, hint=error.hint) from error
@@ -279,11 +285,13 @@ class _Loader:
                 self.report(source.error(what, "memory", name, hint=error.hint))
 
 
-def _setting(name: str, written: object, source: Source, report: Report) -> Setting | None:
+def _setting(
+    name: str, written: object, source: Source, report: Report, is_forced: bool = False
+) -> Setting | None:
     """Return what is wanted of one tunable; None when a problem went to `report`."""
     location = ("set", name)
     try:
-        tunable = _tunable(name, source.place(*location))
+        tunable = _tunable(name, source.place(*location), is_forced)
     except OptimizerError as error:
         report(error)
         return None
@@ -306,15 +314,19 @@ def _setting(name: str, written: object, source: Source, report: Report) -> Sett
     return Setting(tunable, tuple(alternatives), source.place(*location))
 
 
-def _tunable(name: str, where: str) -> Tunable:
+def _tunable(name: str, where: str, is_forced: bool) -> Tunable:
     tunable = catalog.find(name)
     if tunable is None:
         shown = name if name.isprintable() else repr(name)
         nearest = catalog.nearest(name)
         hint = f"Did you mean {nearest}?" if nearest else "optimizer tunable list names them all."
         raise UnknownTunable(where=where, name=shown, hint=hint)
-    if tunable.refused:
-        raise ProfileError(profile=where, what=f"{name} is refused: {tunable.refused}")
+    if is_forced and not tunable.is_forcible:
+        never = "is refused, and cannot be forced" if tunable.refused else "is not refused: --set"
+        raise ProfileError(profile=where, what=f"{name} {never}")
+    if tunable.refused and not is_forced:
+        hint = f"On the command line --force {name}=… does it." if tunable.is_forcible else ""
+        raise ProfileError(profile=where, what=f"{name} is refused: {tunable.refused}", hint=hint)
     return tunable
 
 

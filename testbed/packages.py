@@ -26,6 +26,18 @@ MACHINE: dict[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
+    "sfdisk": "fdisk",
+}
+VAGRANT: dict[str, str] = {
+    **MACHINE,
+    "vagrant": "vagrant-libvirt",
+    "libvirtd": "libvirt-daemon",
+    "virsh": "libvirt-clients",
+    "dnsmasq": "dnsmasq-base",
+    "iptables": "iptables",
+    "nsenter": "util-linux",
+    "qemu-img": "qemu-utils",
+    "tar": "tar",
 }
 
 

@@ -17,8 +17,6 @@ from testbed.slot import Slot
 # Of QEMU's user network: the machine's fixed address, and the size of its second disk in bytes.
 GUEST_ADDRESS = "10.0.2.15"
 SECOND_DISK = 256 * 1024**2
-# The masked service takes half of the boot time under emulation, to look for LVM volumes.
-COMMAND_LINE = "root=/dev/vda ro console=ttyS0 loglevel=5 systemd.mask=e2scrub_reap.service"
 # Below the range from which the kernel gives ports to outgoing connections.
 FIRST_PORT = 15000
 
@@ -28,8 +26,8 @@ class VirtualHost(Host):
 
     Everything of its kernel is real: `vm.*`, modules, I/O schedulers (disks vda and vdb, the
     second one empty), transparent huge pages, reboots.  A power cut loses what was not synced.
-    It boots with a kernel given from outside, so changes to its boot loader have no effect, and
-    it boots again when it switches itself off.
+    It boots from its own disk through GRUB, as a real one does, and it boots again when it
+    switches itself off.
     Without hardware virtualization on this machine it is emulated, some ten times slower.
     """
 
@@ -49,7 +47,15 @@ class VirtualHost(Host):
         super().__init__(name, release, packages)
         self.memory = memory
         self._folder: Path | None = None
-        self._image: image.Image | None = None
+
+    def start(self) -> None:
+        """See Host; its boot menu is made by its own `update-grub`."""
+        super().start()
+        try:
+            self.run("update-grub")
+        except BaseException:
+            self.stop()
+            raise
 
     def disconnect(self) -> None:
         """See Host; new connections to the port still open, but nothing answers on them."""
@@ -60,7 +66,7 @@ class VirtualHost(Host):
         self._set_link(True)
 
     def _prepare(self) -> None:
-        self._image = image.image(self._tree(*image.KERNEL_PACKAGES))
+        made = image.image(self._tree(*image.KERNEL_PACKAGES))
         self.address = "127.0.0.1"
         self.port, self._folder = _reserve_port(lifetime.current_slot())
         self.console_log = self._folder / "console.log"
@@ -68,18 +74,15 @@ class VirtualHost(Host):
         key = self._new_host_key(self._folder)
         self.known_hosts.write_text(ssh.known_hosts_line(self.address, self.port, key.public))
         files = identity.files(self.name, key, GUEST_ADDRESS)
-        image.copy(self._image, self._folder / "disk.raw", files)
+        image.copy(made, self._folder / "disk.raw", files)
         with (self._folder / "second.raw").open("wb") as second:
             second.truncate(SECOND_DISK)
 
     def _power_on(self) -> None:
-        assert self._image is not None
         assert self._folder is not None
         command = [
             *("qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config"),
             *("-machine", "q35", "-smp", "2", "-m", str(self.memory), *_acceleration()),
-            *("-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd)),
-            *("-append", COMMAND_LINE),
             # A reboot ends QEMU, and it is started again: emulation is many times slower after a
             # reset, because each write to memory is checked against the code translated before.
             "-no-reboot",
@@ -111,7 +114,8 @@ class VirtualHost(Host):
             *("-netdev", f"user,id=outside,restrict=on,{forward}"),
             *("-netdev", "hubport,id=wall,hubid=0,netdev=outside"),
             *("-netdev", "hubport,id=inside,hubid=0"),
-            *("-device", "virtio-net-pci,netdev=inside"),
+            # Without a file it does not look for something to boot in the network.
+            *("-device", "virtio-net-pci,netdev=inside,romfile="),
         ]
 
     def _set_link(self, up: bool) -> None:
@@ -120,11 +124,15 @@ class VirtualHost(Host):
         qmp.command(self._folder / "qmp", "set_link", name="outside", up=up)
 
 
-def _acceleration() -> list[str]:
-    """KVM if this machine has it and its processor can run any kernel with it."""
+def has_kvm() -> bool:
+    """Whether this machine has KVM, and its processor can run any kernel with it."""
     # Some virtual machines offer /dev/kvm for special kernels only; they don't show these flags.
     flags = re.search(r"^flags\b.*\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    if flags and os.access("/dev/kvm", os.R_OK | os.W_OK):
+    return bool(flags) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _acceleration() -> list[str]:
+    if has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
     # An exception in an emulated CMPXCHG16B can spoil the flags (seen in QEMU 7.2), which panics
     # Linux 6.12 sooner or later.

@@ -33,6 +33,7 @@ def _adapted(profile: Profile, target: Target, request: ProfileRequest) -> Profi
     origin = f"inventory data of {target.name}"
     adapted = profiles.override(profile, target.overrides, origin=origin)
     adapted = profiles.override(adapted, request.overrides)
+    adapted = profiles.override(adapted, request.forced, origin="--force", is_forced=True)
     if request.only or request.skip:
         adapted = profiles.select(adapted, request.only, request.skip)
     return adapted

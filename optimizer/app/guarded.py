@@ -9,6 +9,7 @@ from optimizer.app.probing import Failure, read_observation
 from optimizer.host.wire import Answer, Logins, parse_answer
 from optimizer.model.fleet import Reply
 from optimizer.model.observation import Observation
+from optimizer.model.packages import ABSENT
 from optimizer.model.plan import HostPlan
 from optimizer.model.result import Problem
 from optimizer.model.snapshot import Snapshot
@@ -116,7 +117,7 @@ def _deviations(host: GuardedHost, seen: Observation | Failure) -> list[Problem]
             if step.write in ("hold", "pend"):
                 continue
             value = seen.values.get(step.path)
-            found = value.text if value else None
+            found = value.text if value else ABSENT if step.path.startswith("/") else None
             wanted = step.after if is_applied else step.before
             # What the old files had waiting came with the restart back.
             if not is_applied and step.waited and found == step.waited:

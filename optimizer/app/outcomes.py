@@ -48,6 +48,7 @@ _WORDS = {
     "file": "the file could not be written",
     "link": "the link could not be made",
     "line": "the line could not be written",
+    "menu": "the menu of GRUB could not be made as planned",
     "move": "the file could not be set aside",
     "postgresql": "the cluster would not start with these files",
     "reload-postgresql": "the cluster could not read its files again",

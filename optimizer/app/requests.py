@@ -14,12 +14,14 @@ class ProfileRequest:
     """Which profile, and how the command line narrows and overrides it.
 
     name: empty where inventory data chooses the profile of each host.
+    forced: settings that are refused otherwise, by id.
     """
 
     name: str = ""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
+    forced: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

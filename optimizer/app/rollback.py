@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from optimizer import catalog
 from optimizer.app.plan import unusable
@@ -30,6 +31,7 @@ from optimizer.model.transaction import (
     only_allowed,
 )
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
 from optimizer.planning.restoring import (
@@ -42,6 +44,7 @@ from optimizer.planning.restoring import (
     unfinished,
 )
 from optimizer.resources import (
+    grub_back,
     huge_pages_back,
     node_back,
     package_back,
@@ -62,7 +65,7 @@ def plan_rollback(
 ) -> Plan:
     """Make the plan back to where snapshot `to` was taken; one remote command per host."""
     names = [target.name for target in fleet.targets()]
-    request = join((redis_back.REQUEST, huge_pages_back.REQUEST))
+    request = join((redis_back.REQUEST, huge_pages_back.REQUEST, grub_back.REQUEST, REACHED))
     seen = probe_taken(fleet, request, progress)
     hosts = tuple(_host(name, seen[name], to, include_foreign, allow) for name in names)
     reference = ProfileRef(name=f"rollback to {to}")
@@ -92,7 +95,10 @@ def _host(
         begin = _begin(to, waiting, taken, allow)
         back = chain(taken, begin, name)
         refuse_damaged(seen, taken, [identity for identity, _ in back])
-        way = undo(back, seen, include_foreign=include_foreign)
+        known = _contents(seen, back)
+        way = undo(back, seen, include_foreign=include_foreign, contents=known)
+        menu = grub_back.with_menu(way, seen, partial(snapshots.find_blob, seen.facts.machine_id))
+        way = replace(menu.way, steps=Coupler(catalog.find, seen).reached(menu.way.steps))
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
         alone = package_back.guarded(free.steps, seen)
@@ -103,15 +109,17 @@ def _host(
         undoes = () if held or loaded.kept_by else way.undoes
         way = _as_allowed(replace(way, steps=loaded.steps, undoes=undoes), allow)
         way = _cleared(seen, way, taken)
-        plan = _planned(name, seen, way, include_foreign)
+        plan = _planned(name, seen, way, include_foreign, menu.blobs)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
         told = {change.tunable for change in changes}
         staying = huge_pages_back.staying(housed.steps, seen, allow)
         since = f"{since}; {loaded.note}" if loaded.kept_by else since
+        left = (menu.note,) if menu.note else ()
         notes = (
             since,
             *plan.notes,
+            *left,
             *staying,
             *waiting_notes(taken, seen, told),
             *_leftover(seen, way.steps),
@@ -166,10 +174,12 @@ def _refuse_lost(seen: Observation, to: str) -> None:
             refuse_damaged(seen, whole, [name])
 
 
-def _planned(name: str, seen: Observation, way: Undo, include_foreign: bool) -> HostPlan:
-    blobs = {}
+def _planned(
+    name: str, seen: Observation, way: Undo, include_foreign: bool, made: Mapping[str, bytes]
+) -> HostPlan:
+    blobs = {**way.blobs, **made}
     for step in way.steps:
-        if isinstance(step, FileStep) and step.after:
+        if isinstance(step, FileStep) and step.after and step.after.sha256 not in blobs:
             content = snapshots.find_blob(seen.facts.machine_id, step.after.sha256)
             if content is not None:
                 blobs[step.after.sha256] = content
@@ -220,11 +230,11 @@ def _changes(step: Step) -> list[Change]:
                 after=words[1],
             )
         ]
-    if not isinstance(step, ValueStep) or step.write == "hold":
+    if not isinstance(step, ValueStep) or (step.write == "hold" and step.before == step.after):
         return []
     tunable = catalog.find(step.tunable.partition("[")[0])
     # Its files go back now, whoever restarts the server then.
-    is_written = step.takes_restart and not step.waited
+    is_written = (step.takes_restart and not step.waited) or step.takes_reboot
     return [
         Change(
             tunable=step.tunable,
@@ -232,20 +242,26 @@ def _changes(step: Step) -> list[Change]:
             kind=tunable.kind if tunable else _kind_of(step),
             before=_shown(step.before),
             after=_shown(step.after),
-            boot_before=step.before if is_written else None,
-            boot_after=step.after if is_written else None,
-            effect=Effect.RESTART if step.takes_restart else Effect.LIVE,
-            allowed=step.write != "pend",
+            boot_before=_shown(step.before) if is_written else None,
+            boot_after=_shown(step.after) if is_written else None,
+            effect=_effect(step),
+            allowed=step.write != "pend" or step.takes_reboot,
             unit=tunable.unit if tunable else "",
             docs=tunable.docs if tunable else "",
         )
     ]
 
 
+def _effect(step: ValueStep) -> Effect:
+    if step.takes_reboot:
+        return Effect.REBOOT
+    return Effect.RESTART if step.takes_restart else Effect.LIVE
+
+
 def _kind_of(step: ValueStep) -> str:
     """Return the kind of a value that belongs to several tunables, or to one that is not known."""
     kind, colon, _ = step.path.partition(":")
-    return kind if colon else "sysctl"
+    return kind if colon else "sysfs" if step.path.startswith("/sys/") else "sysctl"
 
 
 def _shown(text: str) -> str | None:
@@ -268,6 +284,30 @@ def _taken_back(other: Foreign) -> str:
     return f"{other.name}: we set {other.applied}, somebody set {other.found} later; taken back too"
 
 
+def _contents(seen: Observation, back: Sequence[tuple[str, Snapshot]]) -> dict[str, bytes]:
+    """Return the bytes that the controller has of the files of some changes."""
+    refs = (
+        ref
+        for _, one in back
+        for step in one.steps
+        if isinstance(step, FileStep)
+        for ref in (step.before, step.after)
+    )
+    names = {ref.sha256 for ref in refs if ref}
+    found = {sha: snapshots.find_blob(seen.facts.machine_id, sha) for sha in names}
+    return {sha: content for sha, content in found.items() if content is not None}
+
+
+def _why(other: Foreign) -> str:
+    if other.is_merged:
+        return "somebody edited it later: what is ours in it goes, what is theirs stays"
+    if other.name.startswith("/"):
+        return (
+            f"we left {other.applied}, somebody made it {other.found}; what is ours in it stays too"
+        )
+    return f"we set {other.applied}, somebody set {other.found} later"
+
+
 def _foreign(other: Foreign) -> Change:
     return Change(
         tunable=other.name,
@@ -275,5 +315,5 @@ def _foreign(other: Foreign) -> Change:
         kind="file" if other.name.startswith("/") else "sysctl",
         before=other.found,
         after=other.original,
-        why=f"we set {other.applied}, somebody set {other.found} later",
+        why=_why(other),
     )

@@ -21,6 +21,7 @@ from optimizer.model.transaction import FileRef, FileStep, Step, ValueStep
 from optimizer.model.tunable import Effect, Tunable
 from optimizer.modules.examination import request_for_tunable
 from optimizer.modules.kinds import KINDS
+from optimizer.resources import sysctl
 from optimizer.store import runs, snapshots
 
 _TIMEOUT = 60.0
@@ -78,7 +79,7 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
                         before=value.text,
                         after=value.text,
                         write="hold",
-                        restore=_restore(tunable, value.text),
+                        restore=_restore(tunable, value.text, seen),
                     )
                 )
     blobs = {}
@@ -102,9 +103,12 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
     )
 
 
-def _restore(tunable: Tunable, text: str) -> Literal["set", "skip"]:
-    """A zero that stands for "the partner is in force" cannot be written back."""
-    return "skip" if tunable.coupling.excludes and text == "0" else "set"
+def _restore(tunable: Tunable, text: str, seen: Observation) -> Literal["set", "skip"]:
+    """A zero that stands for "the partner is in force" comes back with that one."""
+    partners = map(catalog.find, tunable.coupling.excludes)
+    values = [seen.values.get(sysctl.path_of(one.target)) for one in partners if one]
+    is_other = any(one and one.text != "0" for one in values)
+    return "skip" if text == "0" and is_other else "set"
 
 
 def _outcome(name: str, reply: Reply, commands: int) -> HostOutcome:

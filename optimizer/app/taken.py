@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from optimizer.app.probing import Failure, probe
@@ -12,7 +13,7 @@ from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.request import ProbeRequest, join
 from optimizer.model.snapshot import Snapshot
-from optimizer.model.transaction import FileStep, LinkStep, ValueStep
+from optimizer.model.transaction import FileStep, LinkStep, Step, ValueStep
 from optimizer.store import snapshots
 
 
@@ -53,10 +54,19 @@ def snapshots_of(seen: Observation) -> dict[str, Snapshot]:
         if text is None:
             continue
         try:
-            whole[name] = replace(decode_manifest(text), is_undone=name in seen.undone)
+            one = decode_manifest(text)
+            steps = tuple(_as_left(step, seen.unheld.get(name, {})) for step in one.steps)
+            whole[name] = replace(one, steps=steps, is_undone=name in seen.undone)
         except (GarbledAnswer, ValueError):
             continue
     return whole
+
+
+def _as_left(step: Step, unheld: Mapping[str, str]) -> Step:
+    """Say of a value that a change could not hold what it became."""
+    if isinstance(step, ValueStep) and step.write == "hold" and step.path in unheld:
+        return step.model_copy(update={"after": unheld[step.path]})
+    return step
 
 
 def _second_copy(seen: Observation, name: str) -> str | None:

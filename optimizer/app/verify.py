@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from optimizer.app.choosing import reference
+from optimizer.app.drift import applied_on, differing, losing_lines, probe_applied
 from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
-from optimizer.app.taken import probe_taken, snapshots_of
+from optimizer.app.taken import snapshots_of
 from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import InvalidValue
 from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
-from optimizer.model.packages import is_version, name_at
 from optimizer.model.plan import ProfileRef, Skipped
-from optimizer.model.request import ProbeRequest
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
 from optimizer.model.snapshot import Snapshot
-from optimizer.model.transaction import FileStep, LineStep, LinkStep, Step, ValueStep
+from optimizer.model.transaction import FileStep, LinkStep, ValueStep
 from optimizer.modules.examination import examine
 from optimizer.modules.notes import notes_for, unconfirmed_notes
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.restoring import expected, in_effect
-from optimizer.resources import sysctl
-from optimizer.resources.base import own_text
 
 
 def verify(
@@ -76,7 +73,7 @@ def _drift(verdict: Verdict) -> Drift:
 
 def _against_applied(fleet: Fleet, progress: Progress) -> VerifyResult:
     names = [target.name for target in fleet.targets()]
-    seen = probe_taken(fleet, ProbeRequest(files=frozenset({sysctl.FILE})), progress)
+    seen = probe_applied(fleet, progress)
     hosts = tuple(_check(name, seen[name]) for name in names)
     applied = {host.applied for host in hosts if host.applied}
     profile = ProfileRef(name=", ".join(sorted(applied))) if applied else None
@@ -95,16 +92,18 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         notes = notes if lost else (note, *notes)
         state = "unknown" if lost else "match"
         return HostVerdict(name=name, state=state, unknown=lost, notes=notes)
-    drift = tuple(found for step in steps.values() for found in _step_drift(step, seen))
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
+    applied = applied_on(seen)
+    found = differing(applied, seen)
     return HostVerdict(
         name=name,
-        state="drift" if drift else "unknown" if lost else "match",
+        state="drift" if found.drift else "unknown" if lost else "match",
         applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
-        drift=drift,
+        drift=found.drift,
+        pending=found.pending,
         unknown=lost,
-        notes=notes,
+        notes=(*notes, *losing_lines(applied, seen, newest.created)),
     )
 
 
@@ -122,49 +121,3 @@ def _damage(seen: Observation) -> tuple[str, ...]:
         *(f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()),
         *unconfirmed_notes(seen),
     )
-
-
-def _step_drift(step: Step, seen: Observation) -> list[Drift]:
-    match step:
-        case ValueStep():
-            return _value_drift(step, seen)
-        case FileStep(path=path, after=after):
-            state = seen.files.get(path)
-            found = f"{state.sha256[:12]} {state.mode} {state.owner}" if state else None
-            wanted = f"{after.sha256[:12]} {after.mode} {after.owner}" if after else None
-        case LineStep(path=path, line=line, is_present=is_present):
-            lined = seen.lined.get(path)
-            found = line if lined and line in lined.lines else None
-            wanted = line if is_present else None
-        case LinkStep(path=path, after=target):
-            found, wanted = seen.links.get(path), target
-        case _:
-            return []
-    if found == wanted:
-        return []
-    return [Drift(tunable=path, expected=wanted, live=None, boot=found, source=path)]
-
-
-def _value_drift(step: ValueStep, seen: Observation) -> list[Drift]:
-    value = seen.values.get(step.path)
-    live = value.text if value else None
-    boot, source = _boot(step.path, seen)
-    own = sysctl.own_values(own_text(sysctl.FILE, seen))
-    ours = {sysctl.path_of(key): text for key, text in own.items()}.get(step.path)
-    is_beaten = ours is not None and boot != ours
-    # Whoever restarts the server brings what waits; either is as we left it.
-    right = (step.before, step.after) if step.write == "pend" else (step.after,)
-    # Whoever upgrades a package leaves it installed.
-    if name_at(step.path) and is_version(step.after) and live is not None and is_version(live):
-        return []
-    if live in right and not is_beaten:
-        return []
-    return [Drift(tunable=step.tunable, expected=step.after, live=live, boot=boot, source=source)]
-
-
-def _boot(path: str, seen: Observation) -> tuple[str | None, str | None]:
-    if not path.startswith("/proc/sys/"):
-        return None, None
-    key = path.removeprefix("/proc/sys/")
-    found = sysctl.boot_values(sysctl.reading_order(seen), [key]).get(key)
-    return (found.text, found.line.place) if found else (None, None)

@@ -12,6 +12,7 @@ from optimizer.catalog import (
     boot,
     cpu,
     filesystem,
+    interfaces,
     kernel,
     logs,
     memory,
@@ -38,6 +39,7 @@ AREAS = (
     kernel.AREA,
     filesystem.AREA,
     network.AREA,
+    interfaces.AREA,
     receive.AREA,
     block.AREA,
     logs.AREA,
@@ -81,7 +83,8 @@ def _any_sysctl(name: str) -> Tunable | None:
         return None
     docs = "https://docs.kernel.org/admin-guide/sysctl/index.html"
     why = "Is not in the catalogue: which values are sound is not known."
-    return sysctl(key, Text(), why, docs, weight=1, is_known=False)
+    coupling = interfaces.coupling_of(key)
+    return sysctl(key, Text(), why, docs, weight=1, is_known=False, coupling=coupling)
 
 
 TUNABLES = index(AREAS)

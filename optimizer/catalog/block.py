@@ -11,7 +11,7 @@ _QUEUE = f"{KERNEL_DOCS}/admin-guide/abi-stable.html"
 AREA = Area(
     "Block devices",
     (
-        # A new scheduler starts with a queue of its own size.
+        # A new scheduler starts with a queue of its own size, and with settings of its own.
         sysfs(
             "block.scheduler",
             "/sys/block/*/queue/scheduler",
@@ -20,7 +20,10 @@ AREA = Area(
             "needs its writes in order and its reads in time.",
             docs=f"{KERNEL_DOCS}/block/switching-sched.html",
             weight=4,
-            coupling=Coupling(resets=("system.block.nr_requests", "system.block.wbt_lat_usec")),
+            coupling=Coupling(
+                resets=("system.block.nr_requests", "system.block.wbt_lat_usec"),
+                owns=("/sys/block/*/queue/iosched/*",),
+            ),
         ),
         sysfs(
             "block.nr_requests",
@@ -30,6 +33,8 @@ AREA = Area(
             "delays the last request in it.",
             docs=_QUEUE,
             weight=1,
+            # mq-deadline works its own limit out anew.
+            coupling=Coupling(resets=("/sys/block/*/queue/iosched/async_depth",)),
         ),
         sysfs(
             "block.read_ahead_kb",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from optimizer.catalog.declare import FLAG, PRESENT, Area, Family, boot
+from optimizer.catalog.declare import FLAG, Area, Family, boot
 from optimizer.catalog.valuetypes import CpuList
+from optimizer.model.boot import PRESENT
 from optimizer.model.tunable import Risk, Tunable
 from optimizer.model.values import INT_MAX, SWITCH, Choice, Integer, Text
 

@@ -14,6 +14,13 @@ _GOVERNOR = "system.cpufreq.scaling_governor"
 _PREFERENCE = "system.cpufreq.energy_performance_preference"
 _INTERRUPTS = "system.irq.smp_affinity_list"
 
+# Governors with settings: each policy has its own, or all of them share one set.
+_CPUFREQ = "/sys/devices/system/cpu/cpufreq"
+_GOVERNORS = ("conservative", "ondemand", "schedutil")
+_SETTINGS_OF_GOVERNORS = tuple(
+    f"{_CPUFREQ}/{folder}{governor}/*" for folder in ("policy*/", "") for governor in _GOVERNORS
+)
+
 _NEEDS_CPU_PLAN = "which CPUs work and which keep house has to be chosen for each host"
 
 AREA = Area(
@@ -59,7 +66,7 @@ AREA = Area(
             "not start slowly.",
             docs=f"{_POWER}/cpufreq.html",
             weight=8,
-            coupling=Coupling(resets=(_PREFERENCE,)),
+            coupling=Coupling(resets=(_PREFERENCE,), owns=_SETTINGS_OF_GOVERNORS),
         ),
         sysfs(
             "cpufreq.energy_performance_preference",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
 from optimizer.catalog.postgresql_values import ON_OFF, Real, Size, Time
 from optimizer.catalog.redis_values import BytesOrPercent
 from optimizer.catalog.valuetypes import Barring, Limit
+from optimizer.model.boot import PRESENT
 from optimizer.model.tunable import Coupling, Effect, Risk, Tunable
 from optimizer.model.values import Choice, Integer, IntegerList, Sentinel, Text, ValueType
 
@@ -19,8 +20,6 @@ POSTGRESQL_DOCS = "https://www.postgresql.org/docs/current"
 MANUAL = "https://man7.org/linux/man-pages"
 PARAMETERS = f"{KERNEL_DOCS}/admin-guide/kernel-parameters.html"
 
-# A boot parameter that is a bare word, such as nosoftlockup, has this value when it is there.
-PRESENT = "present"
 FLAG = Choice(
     (PRESENT,),
     (("", PRESENT), ("1", PRESENT), ("on", PRESENT), ("yes", PRESENT), ("true", PRESENT)),
@@ -168,12 +167,24 @@ def refuse(kind: str, target: str, why: str, docs: str, refused: str) -> Tunable
 
     kind: sysctl, boot, redis or postgresql, the one that would set it.
     """
+    return _refused(kind, target, Text(), why, docs, refused)
+
+
+def refuse_boot(target: str, value: ValueType, why: str, refused: str) -> Tunable:
+    """Declare a boot parameter that no profile may name, but `--force` may."""
+    tunable = _refused("boot", target, value, why, PARAMETERS, refused)
+    return replace(tunable, effect=Effect.REBOOT, is_forcible=True)
+
+
+def _refused(  # noqa: PLR0913 - a declaration says all of these
+    kind: str, target: str, value: ValueType, why: str, docs: str, refused: str
+) -> Tunable:
     module = "" if kind in ("redis", "postgresql") else "system."
     return Tunable(
         f"{module}{kind}.{target}",
         kind,
         target,
-        Text(),
+        value,
         why,
         docs,
         weight=1,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from optimizer.catalog.declare import KERNEL_DOCS, MANUAL, Area, sysctl, sysctl_id
+from optimizer.catalog.declare import KERNEL_DOCS, MANUAL, Area, sysctl
 from optimizer.catalog.valuetypes import Barring
-from optimizer.model.tunable import Coupling, Risk
+from optimizer.model.tunable import Risk
 from optimizer.model.values import INT_MAX, LONG_MAX, SWITCH, Choice, Integer
 
 _KERNEL = f"{KERNEL_DOCS}/admin-guide/sysctl/kernel.html"
@@ -50,16 +50,13 @@ AREA = Area(
             risk=Risk.HIGH,
             opt_in="only a host with real-time threads on isolated CPUs has a use for it",
         ),
-        # One word for both detectors: writing it sets the other two.
+        # One word for both detectors; what it does to them is in modules/watchdogs.py.
         sysctl(
             "kernel.watchdog",
             value=SWITCH,
-            why="Switches both detectors of locked CPUs.",
+            why="Switches both detectors of locked CPUs off, or the one of the scheduler on.",
             docs=f"{_KERNEL}#watchdog",
             weight=1,
-            coupling=Coupling(
-                mirrors=(sysctl_id("kernel.soft_watchdog"), sysctl_id("kernel.nmi_watchdog"))
-            ),
         ),
         sysctl(
             "kernel.soft_watchdog",

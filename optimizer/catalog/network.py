@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optimizer.catalog.declare import KERNEL_DOCS, Area, sysctl
 from optimizer.catalog.valuetypes import Barring
-from optimizer.model.tunable import Effect, Risk
+from optimizer.model.tunable import Coupling, Effect, Risk
 from optimizer.model.values import (
     INT_MAX,
     SWITCH,
@@ -332,6 +332,8 @@ _PORTS_AND_TABLES = (
         docs=_CONNTRACK,
         weight=2,
         risk=Risk.MEDIUM,
+        # The host's own network namespace has it under two names.
+        coupling=Coupling(mirrors=("/proc/sys/net/nf_conntrack_max",)),
     ),
 )
 

@@ -44,9 +44,17 @@ def _row(tunable: Tunable) -> tuple[str, ...]:
 
 
 def _refused(tunables: list[Tunable]) -> str:
-    rows = [(f"[`{tunable.id}`]({tunable.docs})", f"{tunable.refused}.") for tunable in tunables]
+    rows = [
+        (f"[`{tunable.id}`]({tunable.docs})", f"{tunable.refused}.{_forced(tunable)}")
+        for tunable in tunables
+    ]
     intro = "A profile that names one of these is refused."
     return f"## Refused\n\n{intro}\n\n{_rows(('id', 'why'), rows)}"
+
+
+def _forced(tunable: Tunable) -> str:
+    forced = f" *Forced by name:* `--force {tunable.id}=…` takes {tunable.value.describe()}."
+    return forced if tunable.is_forcible else ""
 
 
 def _families() -> str:

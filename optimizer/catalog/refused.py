@@ -12,7 +12,9 @@ from optimizer.catalog.declare import (
     Area,
     postgresql_docs,
     refuse,
+    refuse_boot,
 )
+from optimizer.model.values import Choice
 
 _IP = f"{KERNEL_DOCS}/networking/ip-sysctl.html"
 _SCHEDULER = f"{KERNEL_DOCS}/scheduler/sched-debug.html"
@@ -150,19 +152,17 @@ AREA = Area(
             )
             for name in ("latency", "min_granularity", "wakeup_granularity", "migration_cost")
         ),
-        refuse(
-            "boot",
+        refuse_boot(
             "idle",
+            Choice(("poll", "halt", "nomwait")),
             "Chooses how a CPU waits for work; poll never lets it rest.",
-            PARAMETERS,
             refused="a CPU that polls takes heat and turbo from the others and slows its "
             "hardware thread down; use system.cpu.resume_latency",
         ),
-        refuse(
-            "boot",
+        refuse_boot(
             "mitigations",
+            Choice(("off", "auto", "auto,nosmt")),
             "Switches the protection against processor flaws.",
-            PARAMETERS,
             refused="without them every process can read the memory of the others; that is a "
             "decision to make outside of a profile",
         ),

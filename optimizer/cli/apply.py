@@ -89,7 +89,8 @@ def command(arguments: ApplyArguments) -> Answer:
 
 def _apply_saved(arguments: ApplyArguments, path: Path) -> Answer:
     if arguments.profile or arguments.narrowing:
-        what = f"{path} is a saved plan: --profile, --only, --skip and --set cannot change it."
+        words = "--profile, --only, --skip, --set and --force"
+        what = f"{path} is a saved plan: {words} cannot change it."
         raise UsageError(what=what, hint="Make a new plan: optimizer plan INVENTORY -o FILE")
     consent.require(arguments, "apply")
     from optimizer.app.saved import load_plan

@@ -61,6 +61,7 @@ class ProfileArguments(FleetArguments):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     set: Mapping[str, str] = field(default_factory=dict)
+    force: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> Asked:
@@ -71,14 +72,20 @@ class ProfileArguments(FleetArguments):
     def narrowing(self) -> tuple[str, ...]:
         """The words that narrow or override the profile."""
         overrides = [f"{name}={value}" for name, value in self.set.items()]
-        named = (("--only", self.only), ("--skip", self.skip), ("--set", overrides))
+        forced = [f"{name}={value}" for name, value in self.force.items()]
+        named = (
+            ("--only", self.only),
+            ("--skip", self.skip),
+            ("--set", overrides),
+            ("--force", forced),
+        )
         return tuple(word for name, values in named for one in values for word in (name, one))
 
     def request(self) -> ProfileRequest:
         """Return what the use cases are asked for."""
         from optimizer.app.requests import ProfileRequest
 
-        return ProfileRequest(self.profile, self.only, self.skip, self.set)
+        return ProfileRequest(self.profile, self.only, self.skip, self.set, self.force)
 
     def required(self) -> ProfileRequest:
         """Return the request; UsageError where nothing can choose a profile."""
@@ -215,6 +222,14 @@ WISHES: tuple[click.Parameter, ...] = (
         allow_from_autoenv=False,
         shell_complete=complete.tunables,
         help="Want another value than the profile. Repeatable.",
+    ),
+    click.Option(
+        ["--force"],
+        multiple=True,
+        metavar="ID=VALUE",
+        callback=_overrides,
+        allow_from_autoenv=False,
+        help="Set what is refused: system.boot.idle or system.boot.mitigations. Repeatable.",
     ),
 )
 ALLOW = click.Option(

@@ -18,9 +18,11 @@ _CHANGE = (
     "package",
     "postgresql_unmark",
     "node",
+    "boot",
     "lock",
     "waiting",
     "journal",
+    "guard",
     "restore",
 )
 
@@ -36,6 +38,7 @@ _PARTS = {
         "pgbouncer",
         "node",
         "package",
+        "boot",
         "lock",
         "waiting",
         "journal",
@@ -48,6 +51,7 @@ _PARTS = {
         "node_probe",
         "package_probe",
         "node_health_probe",
+        "boot_probe",
         "probe",
     ),
     "apply": (*_CHANGE, "apply"),

@@ -169,16 +169,6 @@ find_blob() {
     return 1
 }
 
-# All kernel parameters at once, and all of the servers that are changed, without those that
-# change by themselves.
-sweep() {
-    redis_sweep "$JOURNAL/manifest" >"$1.redis"
-    grep -rs '' /proc/sys/fs /proc/sys/kernel /proc/sys/net /proc/sys/vm 2>/dev/null |
-        grep -Ev '^/proc/sys/(kernel/(random/|ns_last_pid|pty/nr|perf_|sched_domain|hostname)|fs/(dentry-state|file-nr|inode-|aio-nr|quota/|binfmt_misc/)|net/netfilter/nf_conntrack_count|net/ipv4/tcp_available_congestion_control)' |
-        sort - "$1.redis" >"$1"
-    rm -f "$1.redis"
-}
-
 # Seconds that some of the writes may take, and the safety timer has to grant on top.
 patience_of_all() {
     awk -F '\t' '$1 == "value" { seconds += $8 } END { print seconds + 0 }' "$JOURNAL/manifest"
@@ -191,15 +181,14 @@ load_modules() {
     done <"$JOURNAL/manifest"
 }
 
-# Nothing is read in between: before Linux 6.8 reading one switch of the watchdog, while the
-# common one is off, also turned it off.
+# No value of the plan is read in between: before Linux 6.8 reading one switch of the watchdog,
+# while the common one is off, also turned it off.
 write_values() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = set ] || continue
-        emit intent "$path" >>"$JOURNAL/progress"
         PATIENCE=$patience
         note_made "$path" "$after"
-        if ! write_value "$path" "$after"; then
+        if ! guarded_write "$path" "$after"; then
             problem write "$tunable" "$path" "$after" "$ERROR"
             return 1
         fi
@@ -213,23 +202,35 @@ note_made() {
     [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit_sealed made "$REPLY" >>"$JOURNAL/progress"
 }
 
-# Values that a later write reset are written once more; then all are read back.
+# Values that a later write reset are written once more, and what that resets as well.
+write_again() {
+    for round in 1 2 3; do
+        again=
+        while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
+            case $step=$write in value=set | value=hold) ;; *) continue ;; esac
+            read_value "$path" || :
+            [ "$REPLY" != "$after" ] || continue
+            again=yes
+            guarded_write "$path" "$after" || :
+        done <"$JOURNAL/manifest"
+        [ -n "$again" ] || return 0
+    done
+}
+
 read_back() {
+    write_again
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] || continue
         ! comes_later "$write" || continue
         read_value "$path" || :
-        if [ "$REPLY" != "$after" ] && [ "$write" != follow ]; then
-            emit intent "$path" >>"$JOURNAL/progress"
-            write_value "$path" "$after" || :
-            read_value "$path" || :
-        fi
         [ "$write" = follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         [ "$REPLY" = "$after" ] && continue
         # What came with a value that was clamped is as much ours as that one.
         [ "$write" != follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
         # A value that could only be held is not what the plan was made for.
         if [ "$write" = hold ]; then
+            # The way back has to know whose value that is.
+            emit unheld "$path" "$REPLY" >>"$JOURNAL/progress"
             emit unheld "$tunable" "$path" "$after" "$REPLY"
         else
             problem read-back "$tunable" "$path" "$after" "$REPLY"
@@ -237,33 +238,17 @@ read_back() {
     done <"$JOURNAL/manifest"
 }
 
-# What the kernel changed beyond the plan. A plan that missed it is not carried out.
+# What the kernel changed beyond the plan, also far from what was written. A plan that missed it
+# is not carried out.
 find_collateral() {
+    unguard
     sweep "$JOURNAL/after"
-    awk -F '\t' '
-        FILENAME == manifest {
-            # A class of a parameter is planned by itself, and swept with the others.
-            if ($3 ~ /^redis:/) sub(/\.[a-z]+$/, "", $3)
-            if ($1 == "value") planned[$3] = 1
-            next
-        }
-        { cut = /^redis:/ ? index($0, "\t") : index($0, ":"); path = substr($0, 1, cut - 1); text = substr($0, cut + 1) }
-        # Some awks have the element there as soon as it is assigned to, so it is asked for first.
-        FILENAME == before { if (path in seen) text = seen[path] "\n" text; seen[path] = text; next }
-        { if (path in now) text = now[path] "\n" text; now[path] = text }
-        END {
-            for (path in now)
-                if ((path in seen) && seen[path] != now[path] && !(path in planned)) {
-                    gsub(/[ \t\n]+/, " ", seen[path]); gsub(/[ \t\n]+/, " ", now[path])
-                    # An empty field would be lost by the shell that reads it.
-                    printf "collateral\t%s\t%s\t%s\n", path, (seen[path] == "" ? "@empty" : seen[path]),
-                        (now[path] == "" ? "@empty" : now[path])
-                }
-        }' manifest="$JOURNAL/manifest" before="$JOURNAL/before" \
-        "$JOURNAL/manifest" "$JOURNAL/before" "$JOURNAL/after" >"$JOURNAL/collateral"
+    changed "$JOURNAL/before" "$JOURNAL/after" | seal_collateral >>"$JOURNAL/progress"
     rm -f "$JOURNAL/before" "$JOURNAL/after"
-    while IFS=$TAB read -r word path before after; do
-        emit_sealed collateral "$path" "$before" "$after" >>"$JOURNAL/progress"
+    awk -F '\t' '$1 == "collateral" { was[$2] = $3; now[$2] = $4 }
+        END { for (path in was) print path "\t" was[path] "\t" now[path] }' "$JOURNAL/progress" |
+        sort >"$JOURNAL/collateral"
+    while IFS=$TAB read -r path before after; do
         problem collateral - "$path" "$before" "$after"
     done <"$JOURNAL/collateral"
     rm -f "$JOURNAL/collateral"
@@ -285,6 +270,7 @@ apply_main() {
     write_journal
     compare
     keep_files
+    ! has_menu "$JOURNAL" || menu_is_current || give_up menu "$ERROR"
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
     arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"

@@ -35,7 +35,7 @@ squeeze() {
 
 # Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
 # of a server (redis:…), an object in one of its databases, a variable of a Node service (node:…),
-# or a package.
+# a package, or a parameter of the running kernel (boot:…).
 # 0: read; 1: does not exist; 2: cannot be read. An empty value reads as @empty.
 # The shell's own `read` will not do: it asks for single bytes, and a file of /proc/sys
 # answers only the first such request (dash and busybox get 6 where the value is 60).
@@ -46,6 +46,7 @@ read_value() {
     pgbouncer:*) pgbouncer_read "$1"; return ;;
     node:*) node_read "$1"; return ;;
     package:*) package_read "$1"; return ;;
+    boot:*) boot_read "$1"; return ;;
     esac
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
@@ -70,11 +71,32 @@ write_value() {
     postgresql:*) postgresql_object_write "$1" "$2"; return ;;
     package:*) package_write "$1" "$2"; return ;;
     esac
+    case $1=$2 in
+    *=@absent)
+        ERROR="it goes with what brought it"
+        return 1
+        ;;
+    /proc/sys/vm/dirty_*bytes=0) write_zero_bytes "$1"; return ;;
+    esac
+    write_text "$1" "$2"
+}
+
+write_text() {
     text=$2
     [ "$text" = @empty ] && text=
     ERROR=$({ printf '%s\n' "$text" >"$1"; } 2>&1) && return 0
     ERROR=${ERROR##*: }
     return 1
+}
+
+# Zero is nothing that the kernel takes for the bytes at $1: it makes zero of them when their ratio
+# changes.
+write_zero_bytes() {
+    ratio=${1%bytes}ratio
+    read_value "$ratio" || return 1
+    kept=$REPLY
+    [ "$kept" = 1 ] && other=2 || other=1
+    write_text "$ratio" "$other" && write_text "$ratio" "$kept"
 }
 
 # Whether a value of write $1 changes with files, or after them, so not before the confirmation.

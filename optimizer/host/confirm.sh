@@ -46,6 +46,11 @@ write_files() {
             [ "$REPLY" = "$after" ] && continue
             # What services load goes when they have been started without it.
             if [ "$after" = @absent ] && goes_last "$path"; then continue; fi
+            # It comes after the files that it is made of, and has to be what they make.
+            if [ "$path" = "$GRUB_CONFIG" ] && ! menu_is_made "$JOURNAL/files/${after%% *}"; then
+                emit problem menu - "$path" planned "$ERROR"
+                return 1
+            fi
             put_file "$path" "$after" "$JOURNAL/files"
             describe_file "$path"
             [ "$REPLY" = "$after" ] || { emit problem file - "$path" "$after" "${ERROR:-$REPLY}"; return 1; }

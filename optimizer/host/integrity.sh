@@ -39,7 +39,7 @@ is_kept_well() {
     is_own_place "$1" || return 1
     WHY=$(stat -c '%u %A %n' "$1"/* "$1"/files/* 2>/dev/null | root=$1 awk '
         { name = $0; sub(/^[^ ]* [^ ]* /, "", name); short = substr(name, length(ENVIRON["root"]) + 2)
-          kind = substr($2, 1, 1); is_folder = (short == "files"); is_lock = (short == "busy") }
+          kind = substr($2, 1, 1); is_folder = (short == "files" || short == "menu"); is_lock = (short == "busy") }
         kind == "l" && (is_lock || short ~ /^after\.[^\/]*$/) { if ($1 == 0) next }
         kind == "l" { print name " is a symbolic link"; exit }
         kind == "p" { print name " is a named pipe"; exit }
@@ -149,7 +149,8 @@ check_progress() {
         $1 == "armed" && NF == 5 && $2 ~ /^(systemd|process)$/ && $3 ~ /^[0-9]+$/ &&
             $4 ~ /^-?[0-9.]+$/ && $5 ~ /^1(\.[0-9]+\.[^.]+)?$/ { next }
         $0 == "complete" || $1 == "made" || $1 == "collateral" { next }
-        ($1 == "intent" || $1 == "wrote") && ($2 in value) { next }
+        $1 == "language" && $2 ~ /^[A-Za-z0-9_.@:-]+$/ { next }
+        $1 ~ /^(intent|wrote|seen|moved|unheld)$/ && ($2 in value) { next }
         $1 == "restarted" && ($2 in unit) { next }
         { last = 1 }
         END { exit odd + (ends == "." ? last : 0) > 0 }' "$1/manifest" "$1/progress"
@@ -166,4 +167,27 @@ emit_sealed() {
 is_sealed() {
     seal=$(printf '%s' "${1%"$TAB"*}" | sha256sum)
     [ "${1##*"$TAB"}" = "${seal%% *}" ]
+}
+
+# Seal the lines that name what changed along with a write; others stay as they are.
+seal_collateral() {
+    while IFS= read -r line; do
+        case $line in collateral"$TAB"*)
+            seal=$(printf '%s' "$line" | sha256sum)
+            line=$line$TAB${seal%% *}
+            ;;
+        esac
+        printf '%s\n' "$line"
+    done
+}
+
+# Seal the file $1 with a last line, which no reading of values has.
+seal_file() {
+    seal=$(sha256sum <"$1")
+    printf 'sealed\t%s\n' "${seal%% *}" >>"$1"
+}
+
+is_file_sealed() {
+    seal=$(sed '$d' "$1" | sha256sum)
+    [ "$(tail -n 1 "$1")" = "sealed$TAB${seal%% *}" ]
 }

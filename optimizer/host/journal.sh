@@ -46,14 +46,14 @@ arm() {
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
             --unit="optimizer-restore-$RUN" --on-active="$1s" --timer-property=AccuracySec=100ms \
-            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID" "$TWIN_LINK $TWIN")" 2>/dev/null &&
+            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID" "$clear")" 2>/dev/null &&
             systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
     if [ -z "$armed" ]; then
         # A session of its own outlives the connection that started it.
-        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID")" || return 1
+        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID" "rm -rf '$STATE'/.ended.*")" || return 1
         armed=process
     fi
     read -r uptime _ </proc/uptime
@@ -63,13 +63,13 @@ arm() {
 }
 
 # The command that runs the journal's own program with the words $1 and $2, or says that it was
-# damaged. Where nothing waits any more, who put it away was killed before all of it was gone: that
-# and the paths $3 are removed. systemd would expand `$` and `%`, and systemd 252 cannot read a `;`
+# damaged. Where nothing waits any more, who put it away was killed before all of it was gone: the
+# command $3 removes the rest. systemd would expand `$` and `%`, and systemd 252 cannot read a `;`
 # back from a transient unit when it reads its units again, so there is none of them.
 restore_guarded() {
     sha256_of "$JOURNAL/restore"
     said="host optimizer: $JOURNAL/restore is damaged, so the unconfirmed change of run $RUN was not put back."
-    printf '%s' "[ ! -e '$JOURNAL' ] && ( rm -rf '$STATE'/.ended.* ${3:-} || true ) && exit 0" \
+    printf '%s' "[ ! -e '$JOURNAL' ] && ( $3 || true ) && exit 0" \
         " || ! ( [ -f '$JOURNAL/restore' ] && sha256sum <'$JOURNAL/restore' | grep -q '^$REPLY' )" \
         " && ( echo '$said On its controller: optimizer rollback INVENTORY' >&2 || true ) && exit 1" \
         " || exec /bin/sh '$JOURNAL/restore' $1 $2"
@@ -81,22 +81,28 @@ detach() {
     printf '%s\n' "$!" >"$JOURNAL/waiter"
 }
 
+# A power cut may leave the unit behind, where the journal is put away already: then the next boot
+# takes away what the cut has kept from being taken away.
 write_twin() {
+    wants=${TWIN_LINK%/*}
+    clear="rm -rf '$STATE'/.ended.* $TWIN_LINK $TWIN"
+    [ -d "$wants" ] || {
+        mkdir "$wants" && chmod 755 "$wants" && : >"$JOURNAL/made-wants"
+        clear="$clear && ( rmdir $wants || true )"
+    }
     {
         printf '%s\n' '[Unit]' \
             'Description=Restore an unconfirmed change of the host optimizer' \
             'DefaultDependencies=no' \
-            "ConditionPathExists=$JOURNAL" \
             "RequiresMountsFor=$STATE" \
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $ID")\""
+            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $ID" "$clear && systemctl daemon-reload")\""
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
-    [ -d "${TWIN_LINK%/*}" ] || { mkdir "${TWIN_LINK%/*}" && chmod 755 "${TWIN_LINK%/*}" && : >"$JOURNAL/made-wants"; }
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1
-    flush "$TWIN" "${TWIN_LINK%/*}"
+    flush "$TWIN" "$wants"
 }
 
 # Put the journal away. Nobody may take hold of a half of it, so it goes in one step.

@@ -15,6 +15,7 @@ from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
 from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_manifest, decode_pending
+from optimizer.model.boot import Grub
 from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
     ConfigLine,
@@ -81,6 +82,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
         broken=by_word["broken"][0][0] if by_word["broken"] else "",
         is_torn="torn" in by_word,
+        unheld=_unheld(by_word["unheld"]),
         lined=lined_files(by_word["lined"]),
         redis=servers,
         postgresql=databases,
@@ -90,6 +92,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         node=programs,
         library_users=frozenset(fields[0] for fields in by_word["library-user"]),
         services=frozenset(fields[0] for fields in by_word["service"]),
+        grub=Grub(*by_word["grub"][0]) if by_word["grub"] else None,
     )
 
 
@@ -143,7 +146,13 @@ def _units(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, Unit]:
         limits[name][limit] = f"{soft}:{hard}"
     for name, directive, value in by_word["process"]:
         limits[name][directive] = value
-    return {name: Unit(name, found, limits.get(name, {})) for name, found in properties.items()}
+    lines: dict[str, list[ConfigLine]] = defaultdict(list)
+    for name, path, number, *text in by_word["unit-line"]:
+        lines[name].append(ConfigLine(path, int(number), "\t".join(text).strip()))
+    return {
+        name: Unit(name, found, limits.get(name, {}), tuple(lines[name]))
+        for name, found in properties.items()
+    }
 
 
 def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
@@ -162,6 +171,13 @@ def _damaged(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, str]:
         except GarbledAnswer as error:
             damaged.setdefault(name, str(error.values["what"]))
     return damaged
+
+
+def _unheld(rows: list[tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    left: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, path, text in rows:
+        left[name][path] = text
+    return dict(left)
 
 
 def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
@@ -192,6 +208,7 @@ def _facts(by_word: dict[str, list[tuple[str, ...]]]) -> Facts:
         state_free=int(fact["state_free"]) if fact.get("state_free") else None,
         ram_outside=int(float(fact["mem_total"])) - _usable_ram(fact),
         huge_pages=_huge_pages(fact.get("huge_pages", "")),
+        cpus_present=_count(fact.get("cpus_present", "")),
     )
 
 

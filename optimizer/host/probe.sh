@@ -18,6 +18,7 @@ probe_facts() {
         $1 == "PRETTY_NAME" { print "fact\tos_name\t" $2 }' /etc/os-release 2>/dev/null
     awk '/^processor/ { cpus++ } END { if (cpus) print "fact\tprocessors\t" cpus }' /proc/cpuinfo
     awk '/^Cpus_allowed_list/ { print "fact\tcpus_allowed\t" $2 }' /proc/self/status
+    { IFS= read -r REPLY </sys/devices/system/cpu/present; } 2>/dev/null && emit fact cpus_present "$REPLY"
     awk '/^MemTotal/ { printf "fact\tmem_total\t%.0f\n", $2 * 1024 }
         /^MemAvailable/ { printf "fact\tmem_available\t%.0f\n", $2 * 1024 }
         { sub(/:$/, "", $1); found[$1] = $2 }
@@ -78,7 +79,7 @@ probe_disks() {
 
 # Patterns are expanded by the shell itself; one `grep` then reads all of the files.
 probe_values() {
-    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|package|node):/ && !seen[$0]++' >"$scratch.patterns"
+    printf '%s\n' "$VALUES" | awk 'NF && !/^(redis|postgresql|pgbouncer|package|node|boot):/ && !seen[$0]++' >"$scratch.patterns"
     while IFS= read -r pattern; do
         found=
         for path in $pattern; do
@@ -159,6 +160,8 @@ probe_config() {
     config_lines journald "$written" /etc/systemd/journald.conf /usr/lib/systemd/journald.conf \
         /etc/systemd/journald.conf.d/*.conf /run/systemd/journald.conf.d/*.conf \
         /usr/local/lib/systemd/journald.conf.d/*.conf /usr/lib/systemd/journald.conf.d/*.conf
+    [ "$GRUB" != yes ] || config_lines grub '/^[ \t]*(export[ \t]+)?GRUB_CMDLINE_LINUX(_DEFAULT)?[+]?=/' \
+        /etc/default/grub /etc/default/grub.d/*.cfg
 }
 
 # $1 is a module, $2 the build option that makes it a fixed part of the kernel.
@@ -184,8 +187,22 @@ probe_units() {
             /^$/ { i++; next }
             { print "unit\t" unit[i] "\t" $0 }' >"${scratch:?}"
     cat "$scratch"
+    probe_unit_lines
     awk -F '\t' '$3 ~ /^MainPID=[1-9]/ { sub(/MainPID=/, "", $3); print $2 "\t" $3 }' "$scratch" |
         while IFS=$TAB read -r unit pid; do probe_process "$unit" "$pid"; done
+}
+
+# The lines that set what was asked for: in the unit itself, then in its drop-ins, as systemd reads them.
+probe_unit_lines() {
+    for word in FragmentPath DropInPaths; do
+        awk -F '\t' -v word="$word" '{ cut = index($3, "="); if (substr($3, 1, cut - 1) != word) next
+            count = split(substr($3, cut + 1), path, " ")
+            for (i = 1; i <= count; i++) print $2 "\t" path[i] }' "$scratch"
+    done | while IFS=$TAB read -r unit path; do
+        [ ! -r "$path" ] || awk -v unit="$unit" -v path="$path" -v names="$PROPERTIES" '
+            BEGIN { count = split(names, one, ","); for (i = 1; i <= count; i++) wanted[one[i]] }
+            { name = $0; sub(/[ \t]*=.*/, "", name); if (name in wanted && /=/) print "unit-line\t" unit "\t" path "\t" FNR "\t" $0 }' "$path"
+    done
 }
 
 probe_process() {
@@ -240,6 +257,9 @@ probe_snapshots() {
                 [ "$blob" = @absent ] || [ -e "$snapshot/files/$blob" ] ||
                     emit damaged "$name" "the bytes of $blob are missing"
             done
+        # What a write reset, and could not be held, is ours as well.
+        awk -F '\t' -v id="$name" '$1 == "unheld" { left[$2] = $3 }
+            END { for (path in left) print "unheld\t" id "\t" path "\t" left[path] }' "$snapshot/progress"
         awk -v id="$name" '{ print "snapshot\t" id "\t" $0 }' "$snapshot/manifest"
     done
     # What an unconfirmed change left is in force, and cannot be told from here any more.
@@ -316,6 +336,7 @@ probe_main() {
     probe_packages
     probe_node_health
     probe_node
+    probe_boot
     probe_lines
     printf '%s\n' "$FILES" | awk 'NF && !seen[$0]++' >"$scratch"
     while IFS= read -r path; do probe_file "$path"; done <"$scratch"

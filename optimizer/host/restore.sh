@@ -15,7 +15,10 @@ restore_from() {
     await_servers
     RELOAD=
     LATER=
+    REMAKE=
     : >"$STATE/.reversed" || return 1
+    [ "$from" != "$JOURNAL" ] || find_cut_off
+    restore_collateral look
     awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
         >"$STATE/.reversed"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
@@ -32,8 +35,11 @@ restore_from() {
         directory) restore_directory "$first" "$second" ;;
         esac
     done <"$STATE/.reversed"
-    restore_collateral
+    restore_menu
+    restore_collateral put
     settle
+    restore_collateral put
+    restore_collateral check
     remove_made
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
@@ -105,6 +111,15 @@ restore_value() {
         return 0
         ;;
     esac
+    # What came with a device, an interface, goes with it, and is nobody's then.
+    case $2=$REPLY=$4 in
+    /*=@absent=@absent) ;;
+    /*=@absent=*)
+        FOREIGN=$FOREIGN$2$NEWLINE
+        emit note "$1 is gone, and with it what there was to put back"
+        return 0
+        ;;
+    esac
     if [ "$REPLY" != "$4" ] && [ "${FORCE:-}" != yes ] && ! was_left_by_us "$2" "$REPLY"; then
         keep_foreign "$2" "$3" "$4" "$REPLY"
         return 0
@@ -157,25 +172,40 @@ loaded_by() {
     awk -F '\t' -v path="$LOADED" '$1 == "file" && $2 == path { print $4 }' "$1"
 }
 
-# A value that the kernel clamped, or that we were writing when we were killed, is ours.
+# A value that the kernel clamped, that moved when another one was written, or that we were writing
+# when we were killed, is ours.
 was_left_by_us() {
     [ -r "$from/progress" ] || return 1
     awk -F '\t' -v path="$1" -v value="$2" '
         $1 == "intent" && $2 == path { ours = 1 }
-        $1 == "wrote" && $2 == path { ours = ($3 == value) }
+        ($1 == "wrote" || $1 == "moved") && $2 == path { ours = ($3 == value) }
         END { exit !ours }' "$from/progress"
 }
 
+# What changed along with what was written, beyond the plan. $1: look (before anything is put back,
+# whether somebody else has changed it since), put, or check.
 restore_collateral() {
     [ -r "$from/progress" ] || return 0
+    awk -F '\t' '$1 == "collateral" { line[$2] = $0 } END { for (path in line) print line[path] }' \
+        "$from/progress" | sort >"$STATE/.collateral"
     while IFS= read -r line; do
-        case $line in collateral"$TAB"*) is_sealed "$line" || { fail_line "$line"; continue; } ;; *) continue ;; esac
+        is_sealed "$line" || { [ "$1" != look ] || fail_line "$line"; continue; }
         IFS=$TAB read -r word path before after seal <<COLLATERAL
 $line
 COLLATERAL
+        ! is_foreign "$path" || continue
         read_value "$path" || continue
-        [ "$REPLY" != "$after" ] || write_value "$path" "$before" || :
-    done <"$from/progress"
+        [ "$REPLY" != "$before" ] || continue
+        case $1 in
+        look) [ "$REPLY" = "$after" ] || [ "${FORCE:-}" = yes ] || keep_foreign "$path" "$before" "$after" "$REPLY" ;;
+        put) write_value "$path" "$before" || : ;;
+        check)
+            FAILED=yes
+            emit failed - "$path" "$before" "$REPLY" "${ERROR:-}"
+            ;;
+        esac
+    done <"$STATE/.collateral"
+    rm -f "$STATE/.collateral"
 }
 
 # A line of the progress that was changed names what nothing else does, so nothing is done by it.
@@ -222,6 +252,11 @@ restore_file() {
     rm -f "$1.optimizer-new"
     describe_file "$1"
     [ "$REPLY" = "$2" ] && return 0
+    # Its old bytes would not have the kernels that came since.
+    if [ "$REPLY" != "$3" ] && [ "$1" = "$GRUB_CONFIG" ]; then
+        REMAKE=yes
+        return 0
+    fi
     if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
         keep_foreign "$1" "$2" "$3" "$REPLY"
         return 0
@@ -231,6 +266,17 @@ restore_file() {
     [ "$REPLY" = "$2" ] && return 0
     FAILED=yes
     emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+}
+
+# Once the files are back that the menu of GRUB is made of.
+restore_menu() {
+    [ -n "$REMAKE" ] || return 0
+    if remake_menu "$from"; then
+        emit note "$GRUB_CONFIG was made anew since, and was made once more"
+    else
+        FAILED=yes
+        emit failed - "$GRUB_CONFIG" made other "$ERROR"
+    fi
 }
 
 # Make path $1 the file $2 (`sha256 mode uid:gid` or @absent) with the bytes from folder $3.

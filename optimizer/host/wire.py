@@ -88,6 +88,7 @@ def probe_program(request: ProbeRequest, logins: Logins = NO_LOGINS) -> str:
         **_node(request.node),
         REDIS_INFO=" ".join(INFO_FIELDS),
         REDIS_HEALTH="yes" if request.redis_health else "no",
+        GRUB="yes" if request.grub else "no",
         WITH_SNAPSHOTS="yes" if request.snapshots else "no",
     )
     return _ascii_only(variables + program("probe"))

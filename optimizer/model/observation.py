@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimizer.model.huge_pages import NO_HUGE_PAGES, HugePages
 
 if TYPE_CHECKING:
+    from optimizer.model.boot import Grub
     from optimizer.model.node import NodeService
     from optimizer.model.node_health import NodeHealth
     from optimizer.model.packages import Package
@@ -32,7 +33,8 @@ class LiveValue:
     """One value in force, its canonical text, and whether it can be written.
 
     path: a file of /proc or /sys, `redis:ADDRESS/PARAMETER`,
-        `postgresql:ADDRESS/SETTING`, `node:UNIT/VARIABLE` or `package:NAME`.
+        `postgresql:ADDRESS/SETTING`, `node:UNIT/VARIABLE`, `package:NAME`, or `boot:NAME`, a
+        parameter that the kernel was booted with.
 
     options: for files that list their choices (`always [madvise] never`), all of them.
     dependents: what of somebody else's needs it, for an object in a database or a package.
@@ -90,11 +92,13 @@ class Unit:
     """A systemd unit: `systemctl show` properties, and the limits of its main process.
 
     limits: directive -> value in force, read from /proc/PID; empty when it does not run.
+    lines: of its files those that set a property that was asked for, in the order of reading.
     """
 
     name: str
     properties: Mapping[str, str]
     limits: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[ConfigLine, ...] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -123,6 +127,7 @@ class Facts:
     file_limit: open files that systemd can give to a service, where that was asked.
     state_free: free bytes where the host keeps its journal.
     ram_outside: bytes of RAM that the host has and its cgroup does not allow.
+    cpus_present: CPUs that the host has, whoever may use them; 0 where it does not say.
     """
 
     hostname: str
@@ -150,6 +155,7 @@ class Facts:
     state_free: int | None = None
     ram_outside: int = 0
     huge_pages: HugePages = NO_HUGE_PAGES
+    cpus_present: int = 0
 
     @property
     def is_root(self) -> bool:
@@ -185,13 +191,14 @@ class Observation:
 
     values: kernel values by path. absent: path patterns that matched nothing.
     files: artifacts of ours by path; a path asked for and not in here does not exist.
-    config: lines of boot configuration by area (sysctl, tmpfiles, modules, journald).
+    config: lines of boot configuration by area (sysctl, tmpfiles, modules, journald, grub).
     modules: kernel module -> loaded, builtin, loadable or missing.
     config_files: area -> path -> time of its last change, seconds since the epoch; 0 for a
         file that masks one of the same name (a link to /dev/null).
     authorities: other tools that set the same things, name -> what was seen.
     snapshots: id -> manifest; damaged: id -> what is wrong with it.
     undone: snapshots that a person put back on the host itself.
+    unheld: snapshot -> path -> what a value became that the change could not hold.
     pending: the change that is not confirmed yet, None when there is none.
     broken: why what the host keeps of a change that waits cannot be believed; empty when it can.
     is_torn: a change began or ended while the host was looked at, so this is some of each.
@@ -203,6 +210,7 @@ class Observation:
     node_health: the health of each Node service, likewise.
     library_users: units (or `pid 123`) that run with a file of ours, which is to outlive them.
     services: what else of redis, postgresql and node runs on the host.
+    grub: what its files make of the command line; None without it, or where it was not asked for.
     """
 
     facts: Facts
@@ -221,6 +229,7 @@ class Observation:
     snapshots: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
+    unheld: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pending: Pending | None = None
     broken: str = ""
     is_torn: bool = False
@@ -233,3 +242,4 @@ class Observation:
     node: tuple[NodeService, ...] = ()
     services: frozenset[str] = frozenset()
     library_users: frozenset[str] = frozenset()
+    grub: Grub | None = None

@@ -58,7 +58,9 @@ class Change(_Data):
 
     @property
     def is_pending(self) -> bool:
-        """Whether what is written now counts after a restart that nobody allowed."""
+        """Whether what is written now counts after a restart that nobody allowed, or a reboot."""
+        if self.effect is Effect.REBOOT:
+            return self.allowed and self.is_live_different
         # An object of a database is in no file: it is made by the change that restarts, or not.
         has_boot = self.boot_after is not None
         is_written = has_boot and (self.boot_before != self.boot_after or not self.at_stake)

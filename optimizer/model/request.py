@@ -18,6 +18,7 @@ class ProbeRequest:
     postgresql: settings of PostgreSQL clusters, pgbouncer: parameters of PgBouncers, likewise.
     node: options (`--…`), variables and directives of Node services, likewise.
     packages: names of packages of the host's own manager.
+    grub: also what the files of GRUB make of the kernel command line.
     redis_health, postgresql_health: also what health checks of them need.
     postgresql_objects: also extensions and views in each database.
     node_health: what health checks of Node processes need; it finds them, too.
@@ -38,6 +39,7 @@ class ProbeRequest:
     packages: frozenset[str] = frozenset()
     node_health: bool = False
     node: frozenset[str] = frozenset()
+    grub: bool = False
     snapshots: bool = False
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from optimizer.model.boot import is_boot_path
 from optimizer.model.tunable import Permission
 
 
@@ -31,12 +32,13 @@ class ValueStep(_Data):
 
     path: a file of the kernel, `redis:ADDRESS/PARAMETER`, `postgresql:ADDRESS/SETTING`,
         `postgresql:ADDRESS/view/DATABASE/NAME` (`extension` for `view`),
-        `pgbouncer:ADDRESS/PARAMETER`, `package:NAME`, or `node:UNIT/VARIABLE`.
+        `pgbouncer:ADDRESS/PARAMETER`, `package:NAME`, `node:UNIT/VARIABLE`, or `boot:NAME`.
     write: `set` writes it; `file` has it come with a file that the confirmation writes;
-        `pend` leaves it as it is until somebody restarts the server, and says what it will be
-        then by the files of this change;
+        `pend` leaves it as it is until somebody restarts the server, or reboots the host, and
+        says what it will be then by the files of this change;
         `follow` expects the kernel to change it together with another value; `hold` writes
-        the same value again because another write resets it; `last` has the confirmation
+        the same value again because another write resets it, and says where that could not be
+        done; `last` has the confirmation
         make an object in a database, or install a package, when files count and servers were
         restarted.
     restore: `skip` where the kernel refuses to take the old value back and restoring its
@@ -66,7 +68,14 @@ class ValueStep(_Data):
     @property
     def takes_restart(self) -> bool:
         """Whether files change it at the next restart only."""
+        if self.takes_reboot:
+            return False
         return self.write == "pend" or (self.write == "file" and Permission.RESTART in self.needs)
+
+    @property
+    def takes_reboot(self) -> bool:
+        """Whether files change it at the next reboot only."""
+        return is_boot_path(self.path)
 
 
 class FileRef(_Data):

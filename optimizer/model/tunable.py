@@ -46,18 +46,26 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True)
 class Coupling:
-    """What else the kernel changes when a tunable is written. Names are tunable ids.
+    """What else the kernel changes when a tunable is written.
+
+    Names are tunable ids, or patterns of paths, whose `*` is any name; where the tunable has
+    instances, a `*` is the name of its own.
 
     excludes: the kernel zeroes these when this one is set (vm.dirty_bytes, vm.dirty_ratio);
         zero cannot be written back, so restoring writes whichever of them was in force.
-    mirrors: take the same value at the same moment (kernel.watchdog, kernel.soft_watchdog).
+    mirrors: take the same value at the same moment (net.ipv4.ip_forward, and that of each card).
+    opposes: take the opposite value, of 0 and 1.
     resets: fall back to a default of the kernel's choice and are written again afterwards
         (queue/scheduler, queue/nr_requests).
+    owns: patterns of paths of settings that only this value has, and that go with it
+        (queue/scheduler, queue/iosched/*); what they were is written when it comes back.
     """
 
     excludes: tuple[str, ...] = ()
     mirrors: tuple[str, ...] = ()
+    opposes: tuple[str, ...] = ()
     resets: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class Tunable:
     weight: share in the score, 1 (cosmetic) to 10 (decides whether the profile works).
     modules: kernel module that has to be loaded for a value, by value.
     refused: why no profile may set it; empty for a normal tunable.
+    is_forcible: whether the command line may set what is refused, by its name.
     opt_in: why it is in no shipped profile and has to be asked for by name.
     """
 
@@ -89,6 +98,7 @@ class Tunable:
     refused: str = ""
     opt_in: str = ""
     is_known: bool = True
+    is_forcible: bool = False
 
     @property
     def module(self) -> str:

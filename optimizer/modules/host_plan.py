@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from optimizer import catalog
+from optimizer.model.boot import spelled
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Facts, Observation
+from optimizer.model.packages import ABSENT
 from optimizer.model.plan import Change, HostPlan, Skipped
 from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference
 from optimizer.model.transaction import Step, ValueStep, in_order, only_allowed
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.boot_pages import refuse_too_many
 from optimizer.modules.coupling import Coupler
 from optimizer.modules.examination import examine
 from optimizer.modules.huge_pages import refuse_too_few, waiting_notes
@@ -22,7 +25,6 @@ from optimizer.modules.overcommitment import refuse_overcommitment
 from optimizer.modules.pooling import Pooling
 from optimizer.planning.comparing import Status, Verdict, excluding_pairs
 from optimizer.resources.base import Artifact, encode_blobs
-from optimizer.resources.boot_parameter import spelled
 from optimizer.resources.package import along
 from optimizer.scoring import conformance
 
@@ -43,13 +45,14 @@ def plan_host(
         found = examine(profile, observation, pins)
         refuse_overcommitment(found.verdicts, found.budget, observation)
         refuse_too_few(found.pool, found.verdicts)
+        refuse_too_many(found.verdicts, observation)
         Pooling(profile, observation, found.budget).refuse_crowds(found.verdicts)
     except InvalidValue as error:
         return refused(name, str(error), error.hint)
     verdicts, budget = found.verdicts, found.budget
     artifact = _artifact(_needed(verdicts, allow), observation)
     steps = in_order(list(Coupler(catalog.find, observation).couple(_allowed(artifact, allow))))
-    points = conformance.weights(verdicts)
+    changes = tuple(_changes(verdicts, allow, conformance.weights(verdicts)))
     return HostPlan(
         name=name,
         state="planned",
@@ -58,7 +61,7 @@ def plan_host(
         kernel=observation.facts.kernel,
         summary=summary(observation.facts),
         score=conformance.forecast(verdicts, allow),
-        changes=(*_changes(verdicts, allow, points), *_followers(steps), *along(steps)),
+        changes=(*changes, *_followers(steps, {one.tunable for one in changes}), *along(steps)),
         files=artifact.files,
         unchanged=sum(verdict.status is Status.MATCH for verdict in verdicts),
         not_applicable=_skipped(verdicts, Status.NOT_APPLICABLE),
@@ -130,10 +133,12 @@ def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str,
     boot_after = difference.boot if difference.boot is not None else reading.boot
     if not reading.has_live:
         after = boot_after
-    waits = difference.live is not None and not verdict.counts(allow)
-    advice = reading.blocked
-    if reading.effect is Effect.REBOOT:
-        advice = f"add to the kernel command line: {spelled(tunable.target, verdict.wanted)}"
+    # What a reboot brings is written now or not at all.
+    waits = (
+        difference.live is not None
+        and reading.effect is not Effect.REBOOT
+        and not verdict.counts(allow)
+    )
     return Change(
         tunable=reading.id,
         module=tunable.module,
@@ -151,8 +156,17 @@ def _change(verdict: Verdict, allow: frozenset[Permission], points: Mapping[str,
         docs=tunable.docs,
         unit=tunable.unit,
         gain=round(points.get(reading.id, 0.0), 1),
-        advice=advice,
+        advice=_advice(verdict),
     )
+
+
+def _advice(verdict: Verdict) -> str:
+    """Say why nothing of ours can change it, and what a person can."""
+    reading = verdict.reading
+    if not reading.blocked or reading.effect is not Effect.REBOOT:
+        return reading.blocked
+    word = spelled(reading.tunable.target, verdict.wanted)
+    return f"{reading.blocked}; add to the kernel command line: {word}"
 
 
 def _lost_by_restart(verdict: Verdict) -> str:
@@ -161,23 +175,26 @@ def _lost_by_restart(verdict: Verdict) -> str:
     return reading.lost_by_restart if is_live and reading.effect is Effect.RESTART else ""
 
 
-def _followers(steps: Iterable[Step]) -> Iterable[Change]:
-    """Say what the kernel changes by itself when the values before it are written."""
+def _followers(steps: Iterable[Step], named: Collection[str]) -> Iterator[Change]:
+    """Say what is changed along with a value that the plan names, by the kernel or for its sake."""
     cause = ""
     for step in steps:
-        if not isinstance(step, ValueStep):
+        if not isinstance(step, ValueStep) or step.write not in ("set", "follow"):
             continue
-        if step.write == "set":
+        if step.write == "set" and step.tunable in named:
             cause = step.tunable
-        elif step.write == "follow" and step.before != step.after:
+        elif step.before != step.after:
+            how = (
+                "The kernel changes it by itself" if step.write == "follow" else "It is set as well"
+            )
             yield Change(
                 tunable=step.tunable,
                 module=step.tunable.partition(".")[0],
-                kind="sysctl",
+                kind="sysfs" if step.path.startswith("/sys/") else "sysctl",
                 before=step.before,
-                after=step.after,
+                after=None if step.after == ABSENT else step.after,
                 follows=cause,
-                why=f"The kernel changes it by itself when {cause} is set.",
+                why=f"{how} when {cause} is set.",
             )
 
 

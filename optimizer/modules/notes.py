@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from optimizer.model.observation import Observation
+from optimizer.model.tunable import Effect
 from optimizer.modules.node_notes import node_notes
 from optimizer.planning.comparing import Status, Verdict
-from optimizer.resources import package, sysctl
+from optimizer.resources import grub, package, sysctl
 
 _AUTHORITIES = {
     "tuned": "tuned is running and may write the same values again",
@@ -40,6 +41,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
                 *_legacy_file(verdicts, observation),
                 *_unknown_ranges(verdicts),
                 *_waiting(verdicts),
+                *_given_twice(verdicts, observation),
                 *_not_kept(verdicts),
                 *_short_queues(verdicts, observation),
                 *_standbys_first(verdicts),
@@ -95,9 +97,26 @@ def _unknown_ranges(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def _waiting(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    waiting = [verdict.reading.id for verdict in verdicts if verdict.status is Status.PENDING]
-    if waiting:
-        yield f"waits for a restart of its service: {', '.join(waiting)}"
+    waiting = [verdict.reading for verdict in verdicts if verdict.status is Status.PENDING]
+    for is_reboot, what in ((False, "restart of its service"), (True, "reboot")):
+        names = [one.id for one in waiting if (one.effect is Effect.REBOOT) == is_reboot]
+        if names:
+            yield f"waits for a {what}: {', '.join(names)}"
+
+
+def _given_twice(verdicts: Iterable[Verdict], observation: Observation) -> Iterator[str]:
+    """Name who else gives a boot parameter another value; ours stands behind it."""
+    for verdict in verdicts:
+        reading = verdict.reading
+        if reading.tunable.kind != "boot" or reading.blocked or not verdict.wanted:
+            continue
+        found = grub.set_elsewhere(reading.tunable.target, observation)
+        is_ours = reading.own is not None or verdict.difference is not None
+        if found and is_ours and found[0] != verdict.wanted:
+            yield (
+                f"{reading.id}: {found[1].place} sets {found[0]}; the kernel takes the last, "
+                "which is ours"
+            )
 
 
 def _not_kept(verdicts: Iterable[Verdict]) -> Iterator[str]:

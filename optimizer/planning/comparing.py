@@ -45,6 +45,8 @@ class Verdict:
 
     def is_allowed(self, allow: frozenset[Permission]) -> bool:
         """Whether the change may be made at all; what it needs to count is another matter."""
+        if self.reading.effect is Effect.REBOOT and Permission.REBOOT not in allow:
+            return False
         return not self.reading.blocked and (not self.at_stake or Permission.DATA in allow)
 
     def counts(self, allow: frozenset[Permission]) -> bool:
@@ -148,8 +150,6 @@ def _boot(constraint: Constraint, reading: Reading, live: str, wanted: str) -> s
     A bound that the kernel's own default satisfies needs no file: writing today's value
     down could lower what a later kernel or a bigger machine starts with.
     """
-    if reading.effect is Effect.REBOOT:
-        return None
     if constraint is Constraint.EXACTLY:
         return wanted
     if reading.boot is None:
@@ -158,8 +158,11 @@ def _boot(constraint: Constraint, reading: Reading, live: str, wanted: str) -> s
 
 
 def _status(reading: Reading, *, live_differs: bool, boot_differs: bool) -> Status:
-    waits = reading.effect in (Effect.RESTART, Effect.REBOOT)
-    if live_differs and not boot_differs and waits and reading.effect is Effect.RESTART:
+    # What nothing of ours can write does not come with the next boot either.
+    waits = reading.effect is Effect.RESTART or (
+        reading.effect is Effect.REBOOT and reading.has_boot
+    )
+    if live_differs and not boot_differs and waits:
         return Status.PENDING
     return Status.DRIFT if live_differs or boot_differs else Status.MATCH
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Foreign:
-    """What somebody else changed after us: what we left, and what is there now."""
+    """What somebody else changed after us: what we left, and what is there now.
+
+    is_merged: of a file what is ours goes, and what is theirs stays.
+    """
 
     name: str
     applied: str | None
     found: str | None
     original: str | None
+    is_merged: bool = False

@@ -33,7 +33,10 @@ def still_waits(step: Step, observation: Observation) -> bool:
 def value_back_with_files(
     last: ValueStep, original: str, observation: Observation
 ) -> tuple[Step | None, Foreign | None]:
-    """Have a value come back with its files; which may wait for a restart, then or by now."""
+    """Have a value come back with its files; which may wait for a restart, then or by now.
+
+    One that a reboot brings waits for another one in any case.
+    """
     value = observation.values.get(last.path)
     # A server that does not run starts with what its files say, and those go back.
     if value is None or value.state is ValueState.UNREADABLE or value.text == original:
@@ -47,7 +50,7 @@ def value_back_with_files(
         update={
             "before": value.text,
             "after": original,
-            "write": "file",
+            "write": "pend" if last.takes_reboot else "file",
             "needs": needs,
             "waited": "",
         }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optimizer.model.errors import UnknownSnapshot
 from optimizer.model.observation import Observation, ValueState
+from optimizer.model.packages import ABSENT
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
     ActionStep,
@@ -22,6 +24,7 @@ from optimizer.model.transaction import (
     in_order,
 )
 from optimizer.planning.foreign import Foreign
+from optimizer.planning.merging import merged
 from optimizer.planning.restarts import (
     action_back,
     only_restarts,
@@ -36,12 +39,14 @@ class Undo:
     """The way back: steps, what is kept because it is somebody else's, what it takes back.
 
     waiting: what there would be to do, were a restart allowed.
+    blobs: bytes of files that are neither as before nor as we left them, by SHA-256.
     """
 
     steps: tuple[Step, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     undoes: tuple[str, ...] = ()
     waiting: tuple[Step, ...] = ()
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def ordered(snapshots: Mapping[str, Snapshot]) -> list[tuple[str, Snapshot]]:
@@ -133,9 +138,17 @@ class _Span:
 
 
 def undo(
-    changes: Sequence[tuple[str, Snapshot]], observation: Observation, *, include_foreign: bool
+    changes: Sequence[tuple[str, Snapshot]],
+    observation: Observation,
+    *,
+    include_foreign: bool,
+    contents: Mapping[str, bytes] | None = None,
 ) -> Undo:
-    """Work out the steps back over a chain of changes, given what is there now."""
+    """Work out the steps back over a chain of changes, given what is there now.
+
+    contents: bytes of files of the changes by SHA-256, those that are known; with them a file
+        that somebody has edited since is taken apart.
+    """
     spans: dict[str, _Span] = {}
     for _, snapshot in changes:
         for step in snapshot.steps:
@@ -144,8 +157,11 @@ def undo(
     backs = {key: _back(span, observation) for key, span in spans.items() if key in ours}
     foreign = {key: other for key, (_, other) in backs.items() if other}
     groups = _groups(changes)
-    kept = set() if include_foreign else _with_partners(set(foreign), groups)
+    parts = {} if include_foreign else _taken_apart(spans, foreign, observation, contents or {})
+    foreign |= {key: replace(foreign[key], is_merged=True) for key in parts}
+    kept = set() if include_foreign else _with_partners(set(foreign) - set(parts), groups)
     steps = {key: step for key, (step, _) in backs.items() if step and key not in kept}
+    steps |= {key: step for key, (step, _) in parts.items()}
     steps = {key: step for key, step in steps.items() if not _is_kept_with(step, kept)}
     steps = with_due_restarts(_last_made_first(steps), changes)
     is_needed = any(not isinstance(step, ActionStep) for step in steps.values())
@@ -154,7 +170,34 @@ def undo(
         in_order([*_behind_causes(steps, groups), *held]) if is_needed else (),
         tuple(foreign.values()),
         tuple(name for name, _ in changes),
+        blobs={step.after.sha256: content for step, content in parts.values() if step.after},
     )
+
+
+def _taken_apart(
+    spans: Mapping[str, _Span],
+    foreign: Mapping[str, Foreign],
+    observation: Observation,
+    contents: Mapping[str, bytes],
+) -> dict[str, tuple[FileStep, bytes]]:
+    """Return the steps, and the bytes, of files that keep only what is somebody else's."""
+    apart: dict[str, tuple[FileStep, bytes]] = {}
+    for key in foreign:
+        first, last = spans[key].first, spans[key].last
+        if not isinstance(first, FileStep) or not isinstance(last, FileStep) or not last.after:
+            continue
+        state = observation.files.get(first.path)
+        ours = contents.get(last.after.sha256)
+        before = contents.get(first.before.sha256) if first.before else None
+        if state is None or ours is None or (first.before and before is None):
+            continue
+        content = merged(first.path, ours, before, state.content)
+        if content is not None:
+            sha256 = hashlib.sha256(content).hexdigest()
+            found = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
+            after = FileRef(sha256=sha256, mode=state.mode, owner=state.owner)
+            apart[key] = FileStep(path=first.path, before=found, after=after), content
+    return apart
 
 
 def _last_made_first(steps: Mapping[str, Step]) -> dict[str, Step]:
@@ -241,7 +284,8 @@ def _held(
     """Hold the values of the changes that are not written: a write back may reset them.
 
     A boot with the changed values may have had the kernel choose another value for them
-    (vm.min_free_kbytes by huge pages); then what there was before goes back too.
+    (vm.min_free_kbytes by huge pages), or they could not be held when something else was written
+    (the length of a queue); then what there was before goes back too.
     """
     touched: dict[str, tuple[ValueStep, bool]] = {}
     for _, snapshot in changes:
@@ -256,7 +300,10 @@ def _held(
         value = observation.values.get(path)
         if value and value.state is ValueState.WRITABLE:
             is_moved = is_booted and value.text != step.before and _is_held(step)
-            held.append(_hold(step, value.text, step.before if is_moved else value.text))
+            if value.text == step.after != step.before and _is_held(step):
+                held.append(step.model_copy(update={"before": step.after, "after": step.before}))
+            else:
+                held.append(_hold(step, value.text, step.before if is_moved else value.text))
     return held
 
 
@@ -329,8 +376,11 @@ def _value_back(
     first: ValueStep, last: ValueStep, by_partner: set[str], observation: Observation
 ) -> tuple[Step | None, Foreign | None]:
     value = observation.values.get(first.path)
-    found = value.text if value else None
+    found = value.text if value else ABSENT if first.path.startswith("/") else None
     if found == first.before:
+        return None, None
+    if value is None and last.write == "follow" and last.after != ABSENT:
+        # It went with its network card; that the card is gone is nobody's change of a setting.
         return None, None
     if value and value.state is ValueState.UNREADABLE:
         # A server that does not run starts with what its files say, and those go back; what is
@@ -338,8 +388,8 @@ def _value_back(
         return (_undone(first, last, last.after, by_partner) if _is_last(first) else None), None
     other = None
     if found != last.after:
-        other = Foreign(first.tunable, last.after, found, first.before)
-    if found is None:
+        other = Foreign(first.tunable, last.after, value.text if value else None, first.before)
+    if found is None or (value is None and last.after != ABSENT):
         return None, other
     return _undone(first, last, found, by_partner), other
 

@@ -77,17 +77,23 @@ class NothingAtStake:
         return ""
 
 
-def write_text(path: str, text: str, observation: Observation, mode: str = "644") -> Artifact:
-    """Make a root-owned file hold `text`, with the directories it still lacks."""
-    content = text.encode()
+def write_text(
+    path: str, text: str, observation: Observation, mode: str = "644", owner: str = "0:0"
+) -> Artifact:
+    """Make a file hold `text`, with the directories it still lacks; by default it is root's.
+
+    text: bytes that are no UTF-8 as surrogates (PEP 383).
+    """
+    content = text.encode(errors="surrogateescape")
     before = observation.files.get(path)
-    after = FileRef(sha256=hashlib.sha256(content).hexdigest(), mode=mode, owner="0:0")
+    after = FileRef(sha256=hashlib.sha256(content).hexdigest(), mode=mode, owner=owner)
     before_ref = (
         FileRef(sha256=before.sha256, mode=before.mode, owner=before.owner) if before else None
     )
     if before_ref == after:
         return Artifact(blobs={})
     old = before.content.decode(errors="replace") if before else ""
+    new = content.decode(errors="replace")
     blobs = {after.sha256: content} | ({before.sha256: before.content} if before else {})
     return Artifact(
         steps=(
@@ -95,7 +101,7 @@ def write_text(path: str, text: str, observation: Observation, mode: str = "644"
             FileStep(path=path, before=before_ref, after=after),
         ),
         files=(FileChange(path=path, action="modify" if before else "create",
-                          diff=_diff(old, text, path)),),
+                          diff=_diff(old, new, path)),),
         blobs=blobs,
     )  # fmt: skip
 

@@ -77,7 +77,7 @@ class Sysfs(NothingAtStake):
 
     def read(self, tunable: Tunable, observation: Observation) -> tuple[Reading, ...]:
         """Read each instance; one that is not applicable when nothing matches."""
-        paths = [path for path in observation.values if _matches(path, tunable.target)]
+        paths = [path for path in observation.values if matches(path, tunable.target)]
         if not paths:
             reason = f"this host has no {tunable.target}"
             return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
@@ -148,7 +148,7 @@ class Sysfs(NothingAtStake):
         )
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
     """Match a pattern whose `*` stays within one name, as in a shell."""
     names, wanted = path.split("/"), pattern.split("/")
     return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
@@ -177,5 +177,5 @@ def _natural(path: str) -> list[tuple[int, str]]:
 def _tmpfiles(path: str, lines: Sequence[ConfigLine]) -> ConfigLine | None:
     """Return the last `w` line of tmpfiles.d that writes the path."""
     writing = [line for line in lines if len(line.text.split()) >= 7]
-    found = [line for line in writing if _matches(path, line.text.split()[1])]
+    found = [line for line in writing if matches(path, line.text.split()[1])]
     return found[-1] if found else None

@@ -32,7 +32,8 @@ class Timer(NothingAtStake):
         """Read the timer's schedule and our drop-in."""
         return ProbeRequest(
             units=frozenset({tunable.target}),
-            properties=frozenset({"TimersCalendar"}),
+            # The last is none of systemd's properties: lines that set it are read all the same.
+            properties=frozenset({"TimersCalendar", "FragmentPath", "DropInPaths", "OnCalendar"}),
             files=frozenset({DROP_IN.format(unit=tunable.target)}),
         )
 
@@ -44,8 +45,8 @@ class Timer(NothingAtStake):
             return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
         found = re.search(r"OnCalendar=([^;]*) ;", unit.properties.get("TimersCalendar", ""))
         calendar = _SHORT.get(found[1].strip(), found[1].strip()) if found else None
-        path = DROP_IN.format(unit=tunable.target)
-        source = path if path in observation.files else unit.properties.get("FragmentPath")
+        lines = [one for one in unit.lines if one.text.startswith("OnCalendar")]
+        source = lines[-1].place if lines else unit.properties.get("FragmentPath")
         return (Reading(tunable, live=calendar, boot=calendar, source=source, has_live=False),)
 
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from optimizer.model.observation import Observation, Unit
+from optimizer.model.observation import ConfigLine, Observation, Unit
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep
@@ -68,7 +68,9 @@ class UnitDirective(NothingAtStake):
         unit, directive = split_target(tunable.target)
         return ProbeRequest(
             units=frozenset({unit}),
-            properties=frozenset({directive, f"{directive}Soft", "MainPID", "DropInPaths"}),
+            properties=frozenset(
+                {directive, f"{directive}Soft", "MainPID", "FragmentPath", "DropInPaths"}
+            ),
             files=frozenset({DROP_IN.format(unit=unit)}),
             # A server that keeps nothing loses its keys when its unit is restarted.
             redis=frozenset({"appendonly", "save"} if unit.startswith(_SERVERS) else ()),
@@ -86,14 +88,20 @@ class UnitDirective(NothingAtStake):
         if boot is None:
             reason = f"this systemd has no {directive}"
             return (Reading(tunable, state=ReadingState.NOT_APPLICABLE, reason=reason),)
-        own = directive in own_values(own_text(path, observation))
-        live = in_force(unit, directive) if unit.is_active else boot
+        own = own_values(own_text(path, observation)).get(directive)
+        winner = _winner(unit, directive)
+        configured_now = boot
+        if own is not None and winner and winner.path == path:
+            # What somebody set in force alone (systemctl set-property) is gone at the next boot.
+            boot = own
+        live = in_force(unit, directive) if unit.is_active else configured_now
         return (
             Reading(
                 tunable,
                 live=None if live is None else canonical(tunable, live),
                 boot=canonical(tunable, boot),
-                source=path if own else unit.properties.get("FragmentPath"),
+                source=winner.place if winner else None,
+                overridden_by=winner.place if winner and own and winner.path != path else None,
                 lost_by_restart=_lost_by_restart(name, observation),
             ),
         )
@@ -133,9 +141,22 @@ def _write_unit(unit: str, differences: list[Difference], observation: Observati
     return Artifact.joined(artifacts)
 
 
+def _winner(unit: Unit, directive: str) -> ConfigLine | None:
+    """Return the line that decides: the last one that systemd reads."""
+    lines = [one for one in unit.lines if one.text.partition("=")[0].strip() == directive]
+    return lines[-1] if lines else None
+
+
 def _lost_by_restart(unit: str, observation: Observation) -> str:
     lost = (server.lost_by_restart for server in observation.redis if server.unit == unit)
     return next(filter(None, lost), "")
+
+
+def is_of_process(tunable: Tunable, observation: Observation) -> bool:
+    """Whether a directive counts for processes that begin then, and not at once."""
+    name, directive = split_target(tunable.target)
+    unit = observation.units.get(name)
+    return unit is not None and _LIMITS.get(directive, directive) in unit.limits
 
 
 def configured(unit: Unit, directive: str) -> str | None:

@@ -26,6 +26,11 @@ def short(tunable: str) -> str:
     return tunable if is_path else tunable.partition(".")[2] or tunable
 
 
+def is_taken_along(change: Change) -> bool:
+    """Whether it is a setting that goes with another value, and is told in the line of that one."""
+    return bool(change.follows) and change.after is None
+
+
 def flags(change: Change) -> tuple[str, ...]:
     """Return the words that `--allow` needs for a change that is held back."""
     waits = change.effect.permission
@@ -33,8 +38,11 @@ def flags(change: Change) -> tuple[str, ...]:
     return tuple(word for word in words if word)
 
 
-def row(change: Change, look: Look) -> Row:
-    """Return a change as a row: before and after, in force or only at boot."""
+def row(change: Change, look: Look, gone: Sequence[str] = ()) -> Row:
+    """Return a change as a row: before and after, in force or only at boot.
+
+    gone: names of settings that go with the old value.
+    """
     unit = change.unit
     if change.is_live_different:
         before, after = shown(change.before, unit), shown(change.after, unit)
@@ -47,7 +55,7 @@ def row(change: Change, look: Look) -> Row:
         before=before,
         after=after,
         remarks=_remarks(change, look),
-        below=_below(change, look),
+        below=_below(change, look, gone),
     )
 
 
@@ -97,14 +105,15 @@ def _effect_remark(change: Change) -> str:
     word = change.effect.value
     option = "" if change.advice else option
     stake = f", {stake}" if stake else ""
-    if change.boot_before != change.boot_after:
+    if change.boot_before != change.boot_after and change.effect is not Effect.REBOOT:
         # The boot value is written in any case; what is held back is the interruption.
         return f"waits for a {word}{stake}{option}"
     return f"needs a {word}{stake}{option}"
 
 
-def _below(change: Change, look: Look) -> tuple[str, ...]:
+def _below(change: Change, look: Look, gone: Sequence[str]) -> tuple[str, ...]:
     lines = wrap(change.advice, look) if change.advice else []
+    lines += wrap(f"takes its own settings along: {', '.join(gone)}", look) if gone else []
     if look.show_why:
         lines += wrap(change.why, look) if change.why else []
         lines += [f"boot value from {change.source}"] if change.source else []
@@ -115,9 +124,17 @@ def _below(change: Change, look: Look) -> tuple[str, ...]:
 
 def by_module(changes: Iterable[Change], look: Look) -> list[str]:
     """Return changes in columns, under the modules they belong to."""
-    ordered = list(changes)
+    ordered: list[Change] = []
+    gone: dict[str, list[str]] = {}
+    for change in changes:
+        if is_taken_along(change):
+            name = change.tunable.partition("[")[0].rpartition(".")[2]
+            gone.setdefault(change.follows or "", []).append(name)
+        else:
+            ordered.append(change)
     modules: dict[str, list[str]] = {}
-    lines = align([row(change, look) for change in ordered], look)
+    rows = [row(change, look, gone.get(change.tunable, ())) for change in ordered]
+    lines = align(rows, look)
     for change, chunk in zip(ordered, lines, strict=True):
         modules.setdefault(change.module, []).extend(chunk)
     return [line for name, chunk in modules.items() for line in (f"  {name}", *chunk)]

@@ -157,7 +157,8 @@ def _render_problem(group: _Group, look: Look) -> list[str]:
 
 
 def _all_changes(hosts: Iterable[HostPlan]) -> list[Change]:
-    return [change for host in hosts for change in host.changes]
+    found = (change for host in hosts for change in host.changes)
+    return [change for change in found if not changes.is_taken_along(change)]
 
 
 def _summary(plan: Plan, groups: list[_Group], look: Look) -> list[str]:

@@ -32,6 +32,7 @@ def _facts(tunable: Tunable) -> list[tuple[str, str]]:
     coupling = tunable.coupling
     return [
         ("refused", tunable.refused),
+        ("forced", f"--force {tunable.id}=… on the command line" if tunable.is_forcible else ""),
         ("opt in", tunable.opt_in),
         ("values", tunable.value.describe() + unit),
         ("effect", tunable.effect.value),
@@ -40,7 +41,8 @@ def _facts(tunable: Tunable) -> list[tuple[str, str]]:
         ("kind", f"{tunable.kind} {tunable.target}"),
         ("loads", sentence(f"{one} for {value}" for value, one in tunable.modules.items())),
         ("excludes", ", ".join(coupling.excludes)),
-        ("moves too", ", ".join(coupling.mirrors)),
+        ("moves too", ", ".join((*coupling.mirrors, *coupling.opposes))),
         ("resets", ", ".join(coupling.resets)),
+        ("takes along", ", ".join(coupling.owns)),
         ("docs", tunable.docs),
     ]

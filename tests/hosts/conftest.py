@@ -24,6 +24,7 @@ from tests.hosts.scan import Differences
 
 _FOLDER = Path(__file__).parent
 _FAILED = pytest.StashKey[bool]()
+_TOLD = pytest.StashKey[list[str]]()
 
 MakeController = Callable[..., Controller]
 
@@ -47,6 +48,19 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[_FAILED] = True
     return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(_TOLD, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def told(request: pytest.FixtureRequest) -> list[str]:
+    """Lines for the end of the run, whether a test passes or fails: what chance has chosen."""
+    return request.config.stash.setdefault(_TOLD, [])
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,10 @@ POSTGRESQL_SMALL = str(PROFILES / "postgresql-small.yaml")
 PGBOUNCER_FULL = str(PROFILES / "pgbouncer-full.yaml")
 PGBOUNCER_INSTALLED = str(PROFILES / "pgbouncer-installed.yaml")
 POSTGRESQL_FULL = str(PROFILES / "postgresql-full.yaml")
+BOOT = str(PROFILES / "boot.yaml")
 MAINTENANCE = str(PROFILES / "maintenance.yaml")
 # Seconds; also on a machine that is busy with something else.
-PATIENCE = 180.0
+PATIENCE = 400.0
 # The least that --confirm-timeout takes, in seconds.
 QUICK = "10"
 

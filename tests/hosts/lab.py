@@ -32,7 +32,7 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         "trixie": lambda: NspawnHost("trixie", release="trixie"),
         # Not even its own network may be tuned.
         "closed": lambda: NspawnHost("closed", kernel_api="none"),
-        "machine": lambda: VirtualHost("machine"),
+        "machine": lambda: VirtualHost("machine", packages=("redis-server",)),
         # Redis 7.0, Redis 8.0 and Valkey 8.1, as Debian builds them.
         "redis7": lambda: NspawnHost("redis7", packages=("redis-server",)),
         "redis8": lambda: NspawnHost("redis8", release="trixie", packages=("redis-server",)),

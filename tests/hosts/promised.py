@@ -36,8 +36,13 @@ def promised(plan: Mapping[str, Any], before: Scan) -> dict[str, str | None]:
 def _promises(plan: Mapping[str, Any], before: Scan) -> Iterator[tuple[str, str | None]]:
     for step in plan["steps"]:
         match step["step"]:
-            case "value":
-                yield _value_key(step["path"]), step["after"]
+            # What a server says is looked at apart from the rest of its host.
+            case "value" if step["path"].startswith("/"):
+                # What goes with an I/O scheduler is not there any more.
+                yield (
+                    _value_key(step["path"]),
+                    None if step["after"] == "@absent" else step["after"],
+                )
                 if step["before"] != step["after"]:
                     yield from _brought_along(plan, step, before)
             case "file":

@@ -20,6 +20,7 @@ KEYS = 100_000
 _FILL = "for i=1,{count} do redis.call('set','k'..i,i) end"
 # Two names of one parameter, which change together.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
+    "replica-lazy-flush": ("slave-lazy-flush",),
     "slowlog-log-slower-than": ("commandlog-execution-slower-than",),
     "slowlog-max-len": ("commandlog-slow-execution-max-len",),
 }

@@ -4,15 +4,15 @@ Written apart from the product: it asks the host's own tools (sysctl, find, sha2
 systemctl), and shares neither code nor a list of names with what it judges.
 
 Keys are `sysctl NAME`, `sys PATH`, `file PATH`, `unit NAME`, `unit-file NAME`, `timer NAME`,
-`service NAME`, `pid SERVICE`, `module NAME` and `boot`.
+`service NAME`, `pid SERVICE`, `module NAME`, `cmdline` and `boot`.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
-
-from testbed.host import Host
+from typing import Protocol
 
 Scan = Mapping[str, str]
 # Key -> what it was and what it is, None where it is not there.
@@ -52,6 +52,7 @@ for wait in $(seq 200); do
 done
 
 record boot "$(cat /proc/sys/kernel/random/boot_id)"
+systemd-detect-virt --container --quiet || record cmdline "$(cat /proc/cmdline)"
 sysctl -a 2>/dev/null | while IFS= read -r line; do
     record "sysctl ${line%% = *}" "${line#* = }"
 done
@@ -63,11 +64,14 @@ grep -sH '' /sys/kernel/mm/transparent_hugepage/* /sys/kernel/mm/transparent_hug
     grep -Ev '/(full_scans|pages_|general_profit|ksm_|stable_node|runtime_|khugepaged/pages)' |
     while IFS= read -r line; do record "sys ${line%%:*}" "${line#*:}"; done
 
-for root in /etc /var/lib/optimizer /run/systemd/system /usr/local /root /home /tmp /var/tmp; do
+for root in /etc /boot /var/lib/optimizer /run/systemd/system /usr/local /root /home \
+    /tmp /var/tmp; do
     [ ! -e "$root" ] || find "$root" -path '*/.ssh/*' -o -printf 'file %p\t%y %m %U:%G %l\0'
 done
-for root in /etc /var/lib/optimizer /run/systemd/system /usr/local; do
-    [ ! -e "$root" ] || find "$root" -type f -exec sha256sum -z -- {} +
+# Kernels are large, and the modules of GRUB many.
+for root in /etc /boot/grub /var/lib/optimizer /run/systemd/system /usr/local; do
+    [ ! -e "$root" ] ||
+        find "$root" -type f ! -path '/boot/grub/i386-pc/*' -exec sha256sum -z -- {} +
 done | sed -z 's/^\([0-9a-f]*\)  \(.*\)$/bytes \2\t\1/'
 
 systemctl list-units --all --plain --no-legend --no-pager |
@@ -96,7 +100,13 @@ done </proc/modules
 """
 
 
-def scan(host: Host) -> Scan:
+class Scanned(Protocol):
+    """A host of whatever kind: root runs a shell command on it."""
+
+    def run(self, command: str, *, timeout: float) -> subprocess.CompletedProcess[str]: ...
+
+
+def scan(host: Scanned) -> Scan:
     """Collect what `host` is like now, once everything on it has come to rest."""
     return dict(_without_moving(_records(host.run(_SCRIPT, timeout=180).stdout)))
 

@@ -6,10 +6,12 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged, value, with_file
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL
-from tests.hosts.lab import Lab
+from tests.hosts.lab import STATE, Lab
 
 RETRIES = "system.sysctl.net.ipv4.tcp_retries2"
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
+TWIN = "/etc/systemd/system/optimizer-restore.service"
+WANTS = "/etc/systemd/system/sysinit.target.wants"
 LATER = "/etc/sysctl.d/99-zzz-local.conf"
 
 
@@ -26,6 +28,26 @@ def test_a_confirmed_change_survives_a_reboot_and_is_rolled_back_after_it(
     one.rollback().expect(0)
     host.reboot()
     assert lab.changes(host.name) == {}
+
+
+def test_a_boot_takes_away_what_a_power_cut_has_left_of_a_change_that_was_confirmed(
+    trixie: Host, controller: MakeController, lab: Lab
+) -> None:
+    one = controller(trixie)
+    one.apply("--profile", SMALL, "--no-confirm").expect(0)
+    trixie.run(f"mkdir /root/kept && cp -a {TWIN} {WANTS} /root/kept")
+    one.confirm().expect(0)
+    applied = lab.changes("trixie")
+    # As if the power was cut when the journal had become a snapshot, and before the rest.
+    trixie.run(f"cp -a /root/kept/*.wants /etc/systemd/system; mv /root/kept/*.service {TWIN}")
+    trixie.run(f"mkdir {STATE}/.ended.1; sync")
+    trixie.power_cut()
+    trixie.run("rm -r /root/kept")
+    assert lab.changes("trixie") == {
+        key: change for key, change in applied.items() if "/root/kept" not in key
+    }
+    assert one.verify().expect(0).host("trixie")["state"] == "match"
+    one.rollback().expect(0)
 
 
 def test_a_file_that_wins_over_ours_at_boot_is_named_with_its_line(

@@ -83,6 +83,13 @@ def test_what_a_reload_cannot_do_alone_is_left_alone_and_a_refused_file_goes_bac
         edited = pool15.look()
         one.apply(*FULL).expect(0)
         assert pool15.look().config["query_timeout"] == "33"
+        # Somebody writes behind our line, and has not had it read yet.
+        pool15.host.run(f"cp -p {INI} /run/kept; echo 'query_wait_timeout = 44' >>{INI}")
+        (drift, *_) = one.verify().expect(2).host(name)["drift"]
+        assert drift["tunable"] == pool15.id("query_wait_timeout")
+        assert (drift["live"], drift["boot"]) == ("30", "44")
+        assert drift["source"].startswith(f"{INI}:")
+        pool15.host.run(f"cat /run/kept >{INI}; rm /run/kept")
         one.rollback().expect(0)
         assert pool15.look() == edited
 

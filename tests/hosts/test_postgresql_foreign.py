@@ -51,6 +51,12 @@ def test_a_later_file_wins_is_named_with_its_line_and_stays(
         (drift,) = one.verify(*SMALL).expect(2).host("pg15")["drift"]
         assert (drift["tunable"], drift["live"]) == (pg15.id("work_mem"), str(6 << 20))
         assert drift["source"] == f"{theirs}:2"
+        # Without a profile as well, and also what no reload has read yet.
+        with pg15.with_lines(pg15.auto):
+            pg15.ask("ALTER SYSTEM SET work_mem = '7MB'")
+            (drift,) = one.verify().expect(2).host("pg15")["drift"]
+            found = (drift["live"], drift["boot"], drift["source"].partition(":")[0])
+            assert found == (str(6 << 20), str(7 << 20), pg15.auto)
         named = f"{pg15.id('work_mem')}: the next boot sets {6 << 20}, because {theirs}:2"
         notes = one.plan(*SMALL).expect(0).host("pg15")["notes"]
         assert any(note.startswith(named) for note in notes)

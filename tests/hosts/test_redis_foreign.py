@@ -51,6 +51,10 @@ def test_a_line_behind_ours_wins_is_named_and_stays(
     winner = f"{redis7.conf}:{number} is read after our file"
     assert winner in one.verify(*WORDS).expect(2).said
     assert winner in one.plan(*WORDS).expect(0).said
+    # Without a profile as well: in force it is as we left it, the next start brings theirs.
+    (drift,) = one.verify().expect(2).host("redis7")["drift"]
+    found = (drift["tunable"], drift["live"], drift["boot"], drift["source"])
+    assert found == (redis7.id(NAME), "5000", "7", f"{redis7.conf}:{number}")
     one.rollback().expect(0)
     assert redis7.host.run(f"cat {redis7.conf}").stdout == f"{kept}{theirs}\n"
     assert redis7.look().etc.keys() == before.etc.keys()
@@ -66,6 +70,13 @@ def test_a_server_that_rewrote_its_configuration_is_brought_back_as_well(
     before = redis7.look()
     with redis7.configured():
         one.apply(*WORDS).expect(0)
+        redis7.set(NAME, "77")
+        assert redis7.ask("CONFIG REWRITE") == "OK"
+        (drift, *_) = one.verify().expect(2).host("redis7")["drift"]
+        # Theirs is in redis.conf by now, and our file is read after it.
+        assert (drift["tunable"], drift["live"], drift["boot"]) == (redis7.id(NAME), "77", "5000")
+        assert drift["source"].startswith(f"{redis7.included}:")
+        redis7.set(NAME, "5000")
         assert redis7.ask("CONFIG REWRITE") == "OK"
         one.rollback().expect(0)
         assert redis7.config() == before.config

@@ -22,7 +22,7 @@ from optimizer.model.transaction import (
     ModuleStep,
     ValueStep,
 )
-from tests.unit.model_kernel import AVAILABLE, OPTIONS, ModelKernel, Refused
+from tests.unit.model_kernel import AVAILABLE, OPTIONS, VM, ModelKernel, Refused
 
 MACHINE = "m" * 32
 BOOT = "00000000-0000-4000-8000-000000000001"
@@ -93,6 +93,10 @@ def _unquoted(word: str) -> str:
     return word[1:-1].replace("'\"'\"'", "'") if word.startswith("'") else word
 
 
+class Killed(Exception):
+    """A program was killed between two writes."""
+
+
 @dataclass
 class ModelHost:
     """One host: kernel, files, links, directories, snapshots, and the change under way.
@@ -110,13 +114,19 @@ class ModelHost:
     facts: dict[str, str] = field(default_factory=lambda: dict(FACTS))
     snapshots: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+    unheld: dict[str, dict[str, str]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    writes_left: int = 0
     journal: str = ""
 
     def state(self) -> tuple[object, ...]:
         """Everything that a change may change."""
         kernel = {path: text for path, text in self.kernel.values().items() if path != AVAILABLE}
         return kernel, dict(self.files), dict(self.links), frozenset(self.directories)
+
+    def cut_after(self, writes: int) -> None:
+        """Have the next change die after so many writes of its steps; 0: not at all."""
+        self.writes_left = writes
 
     def answer(self, program: str) -> str:
         """Run a program and return what it prints."""
@@ -167,6 +177,8 @@ class ModelHost:
             for name, manifest in self.snapshots.items():
                 yield from (("snapshot", name, line) for line in manifest.splitlines())
             yield from (("damaged", name, what) for name, what in self.damaged.items())
+            for name, left in self.unheld.items():
+                yield from (("unheld", name, path, text) for path, text in left.items())
         if self.journal:
             change = decode_manifest(self.journal)
             about = (change.run, change.profile, change.by, change.created)
@@ -212,7 +224,10 @@ class ModelHost:
         self.journal = given["MANIFEST"]
         self.blobs |= _blobs(given)
         before = self.kernel.values()
-        said = list(self._write(change))
+        try:
+            said = list(self._write(change))
+        except Killed:
+            return
         said = said or list(self._read_back(change))
         said += self._collateral(change, before)
         yield from said
@@ -226,7 +241,7 @@ class ModelHost:
         for step in change.steps:
             match step:
                 case ValueStep(path=path, before=before):
-                    found = str(self.kernel.read(path))
+                    found = self._found(path)
                 case FileStep(path=path, before=ref):
                     before, found = _described(ref), self._described(path)
                 case LinkStep(path=path, before=target):
@@ -235,6 +250,10 @@ class ModelHost:
                     continue
             if found != before:
                 yield ("stale", getattr(step, "tunable", "-"), path, before, found)
+
+    def _found(self, path: str) -> str:
+        text = self.kernel.read(path)
+        return ABSENT if text is None else text
 
     def _described(self, path: str) -> str:
         return _described(self.files[path].ref if path in self.files else None)
@@ -246,20 +265,31 @@ class ModelHost:
         for step in change.steps:
             if not isinstance(step, ValueStep) or step.write != "set":
                 continue
+            if self.writes_left:
+                self.writes_left -= 1
+                if not self.writes_left:
+                    raise Killed
             try:
-                self.kernel.write(step.path, step.after)
+                self._put(step.path, step.after)
             except Refused as error:
                 yield ("problem", "write", step.tunable, step.path, step.after, str(error))
                 return
 
+    def _write_again(self, change: Snapshot) -> None:
+        for _ in range(3):
+            for step in change.steps:
+                is_ours = isinstance(step, ValueStep) and step.write in ("set", "hold")
+                if is_ours and self._found(step.path) != step.after:
+                    self._try(step.path, step.after)
+
     def _read_back(self, change: Snapshot) -> Iterator[Row]:
+        self._write_again(change)
         for step in change.steps:
             if not isinstance(step, ValueStep):
                 continue
-            if self.kernel.read(step.path) != step.after and step.write != "follow":
-                self._try(step.path, step.after)
-            found = str(self.kernel.read(step.path))
+            found = self._found(step.path)
             if found != step.after and step.write == "hold":
+                self.unheld.setdefault(snapshot_id(self.journal), {})[step.path] = found
                 yield ("unheld", step.tunable, step.path, step.after, found)
             elif found != step.after:
                 yield ("problem", "read-back", step.tunable, step.path, step.after, found)
@@ -268,8 +298,9 @@ class ModelHost:
         """Find what changed beyond the plan, in /sys too, where the shell does not look."""
         planned = {step.path for step in change.steps if isinstance(step, ValueStep)}
         for path, text in self.kernel.values().items():
-            if path not in planned and path != AVAILABLE and before[path] != text:
-                yield ("problem", "collateral", "-", path, before[path], text)
+            was = before.get(path, text)
+            if path not in planned and path != AVAILABLE and was != text:
+                yield ("problem", "collateral", "-", path, was, text)
 
     def _confirm(self, given: dict[str, str]) -> Iterator[Row]:
         if not self.journal:
@@ -281,8 +312,8 @@ class ModelHost:
         for step in change.steps:
             if not isinstance(step, ValueStep) or step.write == "hold":
                 continue
-            if self.kernel.read(step.path) != step.after:
-                found = str(self.kernel.read(step.path))
+            found = self._found(step.path)
+            if found != step.after:
                 yield ("problem", "held", step.tunable, step.path, step.after, found)
                 yield from self._restore()
                 return
@@ -323,20 +354,30 @@ class ModelHost:
         """Put the values of the journal back; files are only written when it is confirmed."""
         values = [s for s in decode_manifest(self.journal).steps if isinstance(s, ValueStep)]
         for step in reversed(values):
-            if self.kernel.read(step.path) != step.before and step.restore == "set":
+            if self._found(step.path) != step.before and step.restore == "set":
                 self._try(step.path, step.before)
         for _ in range(3):
             for step in values:
-                if self.kernel.read(step.path) != step.before and step.restore == "set":
+                if self._found(step.path) != step.before and step.restore == "set":
                     self._try(step.path, step.before)
-        wrong = [step for step in values if self.kernel.read(step.path) != step.before]
+        wrong = [step for step in values if self._found(step.path) != step.before]
         self.journal = ""
         yield from (("failed", step.tunable, step.path, step.before) for step in wrong)
         yield ("result", "incomplete" if wrong else "restored")
 
+    def _put(self, path: str, text: str) -> None:
+        """Write as common.sh does: zero bytes are what a ratio that changes makes of them."""
+        if path.startswith(f"{VM}dirty_") and path.endswith("_bytes") and text == "0":
+            ratio = path.replace("bytes", "ratio")
+            kept = self._found(ratio)
+            self.kernel.write(ratio, "2" if kept == "1" else "1")
+            self.kernel.write(ratio, kept)
+        elif text != ABSENT:
+            self.kernel.write(path, text)
+
     def _try(self, path: str, text: str) -> None:
         try:
-            self.kernel.write(path, text)
+            self._put(path, text)
         except Refused:
             return
 

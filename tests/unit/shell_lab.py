@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -108,13 +109,17 @@ def _seal(rest: str) -> str:
     return f"# sha256 {hashlib.sha256(rest.encode()).hexdigest()}"
 
 
-def _without_systemd(text: str) -> str:
-    """Edit a program, and the one that it keeps in the journal, which names its own hash."""
-    return text.replace(_ASKS_SYSTEMD, "false").replace(_SEAL, _seal(_EDITED))
+def _sealed(text: str) -> str:
+    """Seal the program anew that a change keeps in its journal, as it was edited by now."""
+    head, start, tail = text.partition("RESTORE_PROGRAM='# sha256 ")
+    quoted = re.match(r"[0-9a-f]{64}\n((?:[^']|'\"'\"')*)'", tail)
+    if not quoted:
+        return text
+    rest = quoted.group(1).replace("'\"'\"'", "'")
+    return f"{head}{start.removesuffix('# sha256 ')}{_seal(rest)}{tail[64:]}"
 
 
-_SEAL, _REST = kept_restore().split("\n", 1)
-_EDITED = _REST.replace(_ASKS_SYSTEMD, "false")
+_EDITED = kept_restore().split("\n", 1)[1].replace(_ASKS_SYSTEMD, "false")
 # What these hosts keep as the program that puts everything back.
 KEPT_RESTORE = f"{_seal(_EDITED)}\n{_EDITED}"
 
@@ -190,7 +195,7 @@ class Lab:
             text=True,
         )
         assert process.stdin
-        process.stdin.write(_without_systemd(text))
+        process.stdin.write(_sealed(text.replace(_ASKS_SYSTEMD, "false")))
         process.stdin.close()
         process.stdin = None
         return process
@@ -251,9 +256,9 @@ def end(pid: int) -> None:
         return
 
 
-def kept_program(lab: Lab) -> str:
-    """Read the program of the journal, without the two lines that look whether it is whole."""
-    return (lab.journal / "restore").read_text().split("\n", 2)[2]
+def kept_program(folder: Path) -> str:
+    """Read the program of a journal or snapshot, without its look whether it is whole."""
+    return (folder / "restore").read_text().split("\n", 2)[2]
 
 
 def identity_of(change: Snapshot) -> str:

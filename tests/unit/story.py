@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from optimizer import catalog
 from optimizer.app.outcomes import verdict_of
+from optimizer.app.taken import snapshots_of
 from optimizer.host.wire import (
     apply_program,
     confirm_program,
-    decode_manifest,
     encode_manifest,
     parse_answer,
 )
 from optimizer.model.plan import HostPlan
-from optimizer.model.request import ProbeRequest
+from optimizer.model.request import ProbeRequest, join
 from optimizer.model.snapshot import Snapshot, snapshot_id
 from optimizer.model.transaction import Step, ValueStep
 from optimizer.model.tunable import Effect
+from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.examination import request_for
 from optimizer.modules.host_plan import plan_host
 from optimizer.planning.restoring import Undo, chain, undo
@@ -70,9 +72,9 @@ class Story:
 
     def way_back(self, to: str, *, include_foreign: bool = False) -> Undo:
         """Plan the way back to where a snapshot was taken."""
-        seen = observed(self.host, ProbeRequest(snapshots=True))
-        snapshots = {name: decode_manifest(text) for name, text in seen.snapshots.items()}
-        return undo(chain(snapshots, to, "db-1"), seen, include_foreign=include_foreign)
+        seen = observed(self.host, join((ProbeRequest(snapshots=True), REACHED)))
+        back = undo(chain(snapshots_of(seen), to, "db-1"), seen, include_foreign=include_foreign)
+        return replace(back, steps=Coupler(catalog.find, seen).reached(back.steps))
 
     def roll_back(self, to: str, *, include_foreign: bool = False) -> Undo:
         """Go back to where a snapshot was taken."""

@@ -90,6 +90,21 @@ def test_a_file_of_ours_that_was_edited_is_drift(wanted: ProfileRequest) -> None
     assert sysctl.FILE in [one.tunable for one in checked.drift]
 
 
+def test_a_line_that_somebody_changed_in_our_file_is_drift_of_that_value_at_boot(
+    wanted: ProfileRequest,
+) -> None:
+    hosts = fleet()
+    apply(hosts, plan(hosts, wanted), OPTIONS)
+    host = hosts.hosts["db-1"]
+    text = host.files[sysctl.FILE].content.replace(b"vm.swappiness = 1", b"vm.swappiness = 10")
+    host.files[sysctl.FILE] = StoredFile(text)
+    [checked] = verify(hosts, None).hosts
+    found = {one.tunable: (one.live, one.boot, one.source) for one in checked.drift}
+    live, boot, source = found[SWAPPINESS]
+    assert (live, boot) == ("1", "10")
+    assert source is not None and source.startswith(f"{sysctl.FILE}:")
+
+
 def test_a_value_that_only_the_next_boot_will_change_is_drift(wanted: ProfileRequest) -> None:
     hosts = fleet()
     apply(hosts, plan(hosts, wanted), OPTIONS)

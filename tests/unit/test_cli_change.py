@@ -201,10 +201,11 @@ def test_json_is_one_document_and_nothing_else(
 def test_options_reach_the_use_case(world: World) -> None:
     words = [*APPLY, "--yes", "--allow", "restart,data", "--allow", "reboot"]
     words += ["--confirm-timeout", "300", "--no-confirm", "--limit", "db-*", "--limit", "web-*"]
-    words += ["--only", "system.*", "--skip", "*.vm.*", "--set", "a.b = 1 2"]
+    words += ["--only", "system.*", "--skip", "*.vm.*", "--set", "a.b = 1 2", "--force", "c=3"]
     assert main([*words, "--connect-timeout", "3"]) == 0
     assert world.opened == ("@local", ("db-*", "web-*"), 3)
-    assert world.request == ProfileRequest("hft", ("system.*",), ("*.vm.*",), {"a.b": "1 2"})
+    wishes = ({"a.b": "1 2"}, {"c": "3"})
+    assert world.request == ProfileRequest("hft", ("system.*",), ("*.vm.*",), *wishes)
     assert world.allowed == set(Permission)
     options = world.options
     assert options is not None
@@ -263,7 +264,9 @@ def test_plan_tells_differences_where_that_is_asked_for(
     assert main(["plan", "@local", "--profile", "hft", *more]) == code
 
 
-@pytest.mark.parametrize("more", [["--profile", "x"], ["--set", "a=1"], ["--only", "a"]], ids=str)
+@pytest.mark.parametrize(
+    "more", [["--profile", "x"], ["--set", "a=1"], ["--force", "a=1"], ["--only", "a"]], ids=str
+)
 def test_a_saved_plan_cannot_be_bent(
     world: World, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optimizer.model.errors import InvalidValue
 from optimizer.model.profile import Constraint, Setting, Wanted
 from optimizer.model.reading import Difference, Reading, ReadingState
-from optimizer.model.tunable import Coupling, Effect, Tunable
+from optimizer.model.tunable import Coupling, Effect, Permission, Tunable
 from optimizer.model.values import Choice, Integer, IntegerList
 from optimizer.planning.comparing import Status, compare, excluding_pairs, resolve
 from tests.unit.factories import FACTS, reading, setting, tunable
@@ -194,12 +194,28 @@ def test_what_only_waits_for_a_restart_is_pending(
     assert found == expected
 
 
-def test_a_boot_parameter_has_no_boot_value_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("live", "boot", "has_boot", "expected"),
+    [
+        ("60", "60", True, ("drift", "10", "10")),
+        ("60", "10", True, ("pending", "10", None)),
+        ("10", "60", True, ("drift", None, "10")),
+        ("10", "10", True, ("match", None, None)),
+        # Nothing of ours can bring it.
+        ("60", "60", False, ("drift", "10", None)),
+    ],
+)
+def test_what_the_next_reboot_brings_is_pending(
+    live: str, boot: str, has_boot: bool, expected: tuple[str, str | None, str | None]
+) -> None:
     waits = tunable(effect=Effect.REBOOT)
-    verdict = compare(setting("10", of=waits), Reading(waits, live="60", boot="60"), FACTS, None)
-    assert verdict.status is Status.DRIFT
-    assert verdict.difference is not None
-    assert (verdict.difference.live, verdict.difference.boot) == ("10", None)
+    reading = Reading(waits, live=live, boot=boot, has_boot=has_boot)
+    verdict = compare(setting("10", of=waits), reading, FACTS, None)
+    change = verdict.difference
+    found = (verdict.status.value, change and change.live, change and change.boot)
+    assert found == expected
+    assert not verdict.is_allowed(frozenset())
+    assert verdict.is_allowed(frozenset({Permission.REBOOT}))
 
 
 def test_a_value_that_nothing_can_keep_is_only_set_now() -> None:

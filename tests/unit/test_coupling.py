@@ -139,7 +139,6 @@ def test_the_common_switch_reads_whether_a_detector_runs(
     assert [row for row in rows if row[0] == "watchdog"] == [
         ("watchdog", "1", after, "follow", "set")
     ]
-    assert rows[-1][0] == "watchdog"
 
 
 def test_the_common_switch_takes_both_along() -> None:
@@ -148,6 +147,26 @@ def test_the_common_switch_takes_both_along() -> None:
         ("watchdog", "set"),
         ("soft_watchdog", "follow"),
         ("nmi_watchdog", "follow"),
+    ]
+
+
+def test_the_common_switch_alone_switches_nothing_on() -> None:
+    common = step("sysctl.kernel.watchdog", f"{KERNEL}watchdog", "1", before="0")
+    rows = coupled(common, watchdog="0", soft_watchdog="0", nmi_watchdog="0")
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("watchdog", "1", "set"),
+        ("soft_watchdog", "1", "set"),
+        ("nmi_watchdog", "0", "hold"),
+    ]
+
+
+def test_a_detector_is_started_together_with_the_common_switch() -> None:
+    soft = step("sysctl.kernel.soft_watchdog", f"{KERNEL}soft_watchdog", "1", before="0")
+    rows = coupled(soft, watchdog="0", soft_watchdog="0", nmi_watchdog="0")
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("soft_watchdog", "1", "set"),
+        ("watchdog", "1", "set"),
+        ("nmi_watchdog", "0", "hold"),
     ]
 
 
@@ -164,7 +183,11 @@ def test_other_steps_pass_unchanged() -> None:
         ("system.thp.enabled", {f"{VM}min_free_kbytes"}),
         (
             "system.block.scheduler",
-            {"/sys/block/*/queue/nr_requests", "/sys/block/*/queue/wbt_lat_usec"},
+            {
+                "/sys/block/*/queue/nr_requests",
+                "/sys/block/*/queue/wbt_lat_usec",
+                "/sys/block/*/queue/iosched/*",
+            },
         ),
         (
             "system.sysctl.kernel.nmi_watchdog",
@@ -181,7 +204,7 @@ def test_the_probe_reads_what_is_coupled_too(name: str, targets: set[str]) -> No
 @pytest.mark.parametrize("tunable", catalog.TUNABLES.values(), ids=lambda one: one.id)
 def test_every_coupling_of_the_catalogue_names_tunables(tunable: Tunable) -> None:
     coupling = tunable.coupling
-    for name in (*coupling.excludes, *coupling.mirrors, *coupling.resets):
-        assert name in catalog.TUNABLES
+    for name in (*coupling.excludes, *coupling.mirrors, *coupling.opposes, *coupling.resets):
+        assert name in catalog.TUNABLES or name.startswith("/")
     for name in coupling.excludes:
         assert tunable.id in catalog.TUNABLES[name].coupling.excludes

@@ -386,7 +386,7 @@ def test_the_timer_runs_no_damaged_program_and_says_so(lab: Lab) -> None:
     guarded = lab_output(
         lab,
         f"{functions('take')}\nRUN={RUN}\nID={identity_of(change)}\n"
-        f"restore_guarded automatic \"'$RUN' $ID\"",
+        f'restore_guarded automatic "\'$RUN\' $ID" "rm -rf $STATE/.ended.*"',
     )
     assert "$" not in guarded and "%" not in guarded and '"' not in guarded
     assert ";" not in guarded and "\\" not in guarded

@@ -326,7 +326,7 @@ def _pair(lab: Lab, early: float, late: float) -> str:
     confirm = with_override("confirm", _EAGER)(
         without_probe(confirm_program(RUN, ProbeRequest(), identity_of(change)))
     )
-    restore = with_override("restore", _EAGER)(kept_program(lab))
+    restore = with_override("restore", _EAGER)(kept_program(lab.journal))
     confirming = lab.start(f"sleep {early:.3f}\n{confirm}")
     restoring = lab.start(f"sleep {late:.3f}\n{restore}", "automatic", RUN)
     said = [parse_answer(one.communicate(timeout=60)[0]) for one in (confirming, restoring)]

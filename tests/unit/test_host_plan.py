@@ -207,16 +207,6 @@ def test_a_unit_that_only_has_to_be_restarted_waits_without_a_change() -> None:
     assert [one.tunable for one in allowed.changes] == [NOFILE]
 
 
-def test_a_boot_parameter_is_advice_and_never_a_step() -> None:
-    asked = profile({"system.boot.skew_tick": 1})
-    plan = plan_host("db-1", asked, observation(), {}, frozenset({Permission.REBOOT}))
-    [change] = plan.changes
-    assert (plan.steps, plan.files) == ((), ())
-    assert not change.allowed
-    assert change.advice == "add to the kernel command line: skew_tick=1"
-    assert plan.score and (plan.score.after, plan.score.possible) == (0, 100)
-
-
 def test_the_steps_stand_in_the_order_in_which_a_host_carries_them_out() -> None:
     wanted = {
         "system.thp.enabled": "never",

@@ -16,6 +16,7 @@ from optimizer.model.errors import (
     UsageError,
 )
 from optimizer.model.profile import Constraint, Profile, Wanted
+from optimizer.model.tunable import Effect
 from tests.unit.shelf import RMEM_MAX, SOMAXCONN, SWAPPINESS, TCP_RMEM, THP, Shelf, wanted
 
 
@@ -240,6 +241,35 @@ def test_a_setting_may_be_overridden_or_added(
     assert profile.settings[name].origin == "--set"
     assert profile.digest != base.digest
     assert {**profile.settings, name: None} == {**base.settings, name: None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("idle", "poll", "poll"), ("mitigations", "off", "off"), ("mitigations", "auto", "auto")],
+)
+def test_what_harms_a_host_is_refused_unless_it_is_forced_by_name(
+    base: Profile, name: str, value: str, text: str
+) -> None:
+    name = f"system.boot.{name}"
+    with pytest.raises(InvalidValue, match="is refused: ") as error:
+        profiles.override(base, {name: value})
+    assert error.value.hint == f"On the command line --force {name}=… does it."
+    forced = profiles.override(base, {name: value}, origin="--force", is_forced=True)
+    assert wanted(forced.settings[name]) == Wanted(Constraint.EXACTLY, text)
+    assert forced.settings[name].tunable.effect is Effect.REBOOT
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("system.boot.elevator", "is refused, and cannot be forced"),
+        ("redis.bind", "is refused, and cannot be forced"),
+        (SWAPPINESS, "is not refused: --set"),
+    ],
+)
+def test_nothing_else_can_be_forced(base: Profile, name: str, why: str) -> None:
+    with pytest.raises(InvalidValue, match=why):
+        profiles.override(base, {name: "1"}, origin="--force", is_forced=True)
 
 
 def test_overriding_with_what_is_asked_already_asks_the_same(base: Profile) -> None:

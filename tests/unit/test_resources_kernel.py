@@ -1,4 +1,4 @@
-"""Values of the kernel and its parameters: found on a host, and handed on to be changed."""
+"""Values of the kernel: found on a host, and handed on to be changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import FileStep, ValueStep
 from optimizer.modules.kinds import KINDS
 from optimizer.resources import sysctl, sysfs
-from optimizer.resources.boot_parameter import PRESENT, parameters, spelled
 from tests.unit.factories import (
     FACTS,
     config_of,
@@ -210,39 +209,3 @@ def test_a_word_that_a_file_does_not_offer_is_impossible() -> None:
         KINDS["sysfs"].impossible(found, "madvise", seen) == "it offers always, never, not madvise"
     )
     assert KINDS["sysfs"].impossible(found, "always", seen) == ""
-
-
-# Parameters of the kernel
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("ro quiet", {"ro": PRESENT, "quiet": PRESENT}),
-        ("a=1 a=2", {"a": "2"}),
-        ('a="x y" b', {"a": "x y", "b": PRESENT}),
-        ("a=b=c", {"a": "b=c"}),
-        ("a -- b", {"a": PRESENT}),
-        ('a="open', {"a": '"open'}),
-        ("", {}),
-    ],
-)
-def test_a_kernel_command_line_is_read(line: str, found: dict[str, str]) -> None:
-    assert parameters(line) == found
-
-
-def test_a_parameter_is_written_as_it_stands_on_the_line() -> None:
-    assert [spelled("nosoftlockup", PRESENT), spelled("skew_tick", "1")] == [
-        "nosoftlockup",
-        "skew_tick=1",
-    ]
-
-
-def test_a_container_has_no_kernel_to_boot() -> None:
-    [found] = read("system.boot.skew_tick", Observation(facts(virtualization="docker")))
-    assert found.state is NOT_HERE
-
-
-def test_a_parameter_has_the_value_the_kernel_was_started_with() -> None:
-    [found] = read("system.boot.skew_tick", Observation(facts(cmdline="ro skew_tick=1")))
-    assert (found.live, found.boot, found.source) == ("1", "1", "/proc/cmdline")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from optimizer.model.observation import Observation, Unit
+from optimizer.model.observation import ConfigLine, Observation, Unit
 from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import ActionStep, FileStep
 from optimizer.model.tunable import Permission
 from optimizer.modules.examination import request_for
 from optimizer.modules.kinds import KINDS
-from optimizer.resources import journald, logrotate, timer, unit
+from optimizer.resources import journald, logrotate, unit
 from tests.unit.factories import (
     FACTS,
     config_of,
@@ -183,9 +182,10 @@ def test_the_journal_is_restarted_where_that_is_allowed() -> None:
 SCHEDULE = "system.logrotate-timer.OnCalendar"
 
 
-def calendar(text: str, **parts: Any) -> Observation:
+def calendar(text: str, *lines: ConfigLine) -> Observation:
     properties = {"LoadState": "loaded", "TimersCalendar": text, "FragmentPath": "/lib/t.timer"}
-    return observation(units={"logrotate.timer": Unit("logrotate.timer", properties)}, **parts)
+    found = Unit("logrotate.timer", properties, lines=lines)
+    return observation(units={"logrotate.timer": found})
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,26 @@ def test_a_new_schedule_replaces_the_old_one_and_counts_at_once() -> None:
     assert actions == [("daemon-reload", ""), ("restart-timer", "logrotate.timer")]
 
 
-def test_our_drop_in_is_the_source_of_a_schedule() -> None:
-    path = timer.DROP_IN.format(unit="logrotate.timer")
-    seen = calendar("{ OnCalendar=*-*-* *:00:00 ; }", files={path: file_state(b"")})
-    [found] = read(SCHEDULE, seen)
-    assert (found.boot, found.source) == ("hourly", path)
+def test_the_last_line_that_systemd_read_is_the_source_of_a_schedule() -> None:
+    lines = [ConfigLine(path, 3, "OnCalendar=daily") for path in ("/lib/t.timer", "/etc/zzz.conf")]
+    [found] = read(SCHEDULE, calendar("{ OnCalendar=*-*-* *:00:00 ; }", *lines))
+    assert (found.boot, found.source) == ("hourly", "/etc/zzz.conf:3")
+
+
+def test_the_drop_in_that_wins_is_the_source_of_a_directive_and_beats_ours() -> None:
+    ours = unit.DROP_IN.format(unit="redis-server.service")
+    lines = (
+        ConfigLine(ours, 3, "LimitNOFILE=65536"),
+        ConfigLine("/etc/zzz.conf", 2, "LimitNOFILE = 1024"),
+    )
+    properties = {"LoadState": "loaded", "LimitNOFILE": "1024", "LimitNOFILESoft": "1024"}
+    found = Unit("redis-server.service", properties, lines=lines)
+    text = file_state(unit.render({"LimitNOFILE": "65536"}).encode())
+    seen = observation(units={"redis-server.service": found}, files={ours: text})
+    [one] = read("system.unit.redis-server.LimitNOFILE", seen)
+    assert (one.boot, one.source, one.overridden_by) == (
+        "1024", "/etc/zzz.conf:2", "/etc/zzz.conf:2",
+    )  # fmt: skip
 
 
 # Log sets
