@@ -33,7 +33,7 @@ what() {
 # `created id` of the snapshots, newest first: all of them, or those of changes in effect.
 newest_first() {
     for snapshot in "$STATE"/snapshots/*; do
-        [ -e "$snapshot/manifest" ] || continue
+        is_file "$snapshot/manifest" || continue
         [ "$1" = all ] || is_in_effect "$snapshot" || continue
         printf '%s %s\n' "$(header "$snapshot" created)" "${snapshot##*/}"
     done | sort -r
@@ -58,13 +58,35 @@ list() {
 
 # The id of a snapshot is the hash of its manifest; files are named by their hashes.
 is_whole() {
-    hash=$(sha256sum <"$1/manifest")
-    [ "${hash%% *}" = "${1##*/}" ] || return 1
+    is_named_by "$1/manifest" "${1##*/}" && is_program_whole "$1/restore" || return 1
     for blob in "$1"/files/*; do
-        [ -e "$blob" ] || continue
-        hash=$(sha256sum <"$blob")
-        [ "${hash%% *}" = "${blob##*/}" ] || return 1
+        [ ! -e "$blob" ] || is_named_by "$blob" "${blob##*/}" || return 1
     done
+}
+
+# A regular file of root's whose hash is $2; nothing else is opened.
+is_named_by() {
+    is_file "$1" || return 1
+    hash=$(sha256sum <"$1")
+    [ "${hash%% *}" = "$2" ]
+}
+
+# The first line of the program names the hash of the rest.
+is_program_whole() {
+    is_file "$1" || return 1
+    hash=$(sed 1d "$1" | sha256sum)
+    [ "$(head -n 1 "$1")" = "# sha256 ${hash%% *}" ]
+}
+
+# A change is under way whose timer was armed, so that something may have been written.
+is_unconfirmed() {
+    [ -e "$STATE/journal/restore" ] || [ -e "$STATE/journal/waiter" ] || grep -qs '^armed' "$STATE/journal/progress"
+}
+
+is_file() {
+    [ -f "$1" ] && [ ! -h "$1" ] || return 1
+    case $(stat -c '%u %A' "$1") in '0 -'????-??-*) return 0 ;; esac
+    return 1
 }
 
 choose() {
@@ -85,7 +107,10 @@ if [ "${1:-}" = list ]; then
     list
     exit 0
 fi
-if [ -e "$STATE/journal/restore" ]; then
+if is_unconfirmed; then
+    is_program_whole "$STATE/journal/restore" ||
+        fail "$STATE/journal/restore is missing or damaged: only a controller that has a copy can take this change back"
+    is_file "$STATE/journal/manifest" || fail "$STATE/journal/manifest is damaged"
     [ -z "${1:-}" ] || fail "the change of run $(header "$STATE/journal" run) is not confirmed: put that back first, with sh $0"
     printf 'Putting back the unconfirmed change of run %s.\n' "$(header "$STATE/journal" run)"
     exec sh "$STATE/journal/restore" manual "$STATE/journal"

@@ -122,6 +122,8 @@ def _carry_out(
     waiting = {name: host for name, host in work.items() if host.state == "waiting"}
     progress.phase("checking over a new connection", len(waiting))
     _settle(fleet, waiting, deadline, _confirmation, take_confirmed)
+    lost = {name: host for name, host in waiting.items() if host.state == "lost"}
+    _settle(fleet, lost, deadline, _cancellation, take_cancelled)
     for name, host in waiting.items():
         progress.host(name, host.state)
 
@@ -137,7 +139,7 @@ def _confirmation(host: GuardedHost) -> str:
 
 
 def _cancellation(host: GuardedHost) -> str:
-    return cancel_program(host.snapshot.run, host.logins)
+    return cancel_program(host.snapshot.run, host.logins, host.snapshot)
 
 
 def _request(steps: Iterable[Step]) -> ProbeRequest:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from optimizer.app.guarded import answers_of
-from optimizer.app.outcomes import ended_of, notes_of, problems_of, verdict_of
+from optimizer.app.outcomes import ended_of, notes_of, problems_of, said, verdict_of
 from optimizer.app.probing import logins_of_each
 from optimizer.app.requests import SILENCE, Progress
-from optimizer.host.wire import Answer, confirm_program
+from optimizer.host.wire import confirm_program
 from optimizer.model.fleet import Fleet, Reply
 from optimizer.model.pending import moment
 from optimizer.model.plan import ProfileRef
@@ -16,7 +16,13 @@ from optimizer.model.result import ApplyResult, HostOutcome, Problem
 # Restarts of services are part of a confirmation; seconds.
 _TIMEOUT = 300.0
 
-_STATES = {"confirmed": "applied", "restored": "restored", "incomplete": "failed"}
+_STATES = {
+    "confirmed": "applied",
+    "restored": "restored",
+    "incomplete": "failed",
+    # What it left is in force.
+    "damaged": "failed",
+}
 
 
 def confirm(fleet: Fleet, run: str | None, progress: Progress = SILENCE) -> ApplyResult:
@@ -32,7 +38,7 @@ def confirm(fleet: Fleet, run: str | None, progress: Progress = SILENCE) -> Appl
     for name, reply in replies.items():
         outcomes.append(_outcome(name, run, reply, fleet.commands(name)))
         progress.host(name, outcomes[-1].state)
-    waited = {word for reply in replies.values() for word in _said("run", answers_of(reply))}
+    waited = {word for reply in replies.values() for word in said("run", answers_of(reply))}
     label = run or ", ".join(sorted(waited)) or "none"
     return ApplyResult(run=label, profile=ProfileRef(name=""), hosts=tuple(outcomes))
 
@@ -41,7 +47,7 @@ def _outcome(name: str, run: str | None, reply: Reply, commands: int) -> HostOut
     """Read what became of a host. run: the one that was named; else the host names what waited."""
     answers = answers_of(reply)
     word = verdict_of(answers)
-    asked = run or "".join(_said("run", answers))
+    asked = run or "".join(said("run", answers))
     ended, event, at = ended_of(answers)
     if word == "gone" and asked and (ended, event) == (asked, "confirmed"):
         note = f"run {asked} was confirmed already, {moment(at)}"
@@ -52,10 +58,12 @@ def _outcome(name: str, run: str | None, reply: Reply, commands: int) -> HostOut
     elif word == "gone":
         problems.append(Problem(what=_gone(asked, ended, event, at)))
     state = _STATES.get(word, "refused") if reply.is_reached else "unreachable"
+    if word == "damaged":
+        problems.append(Problem(what="it was not kept; optimizer rollback takes it back"))
     return HostOutcome(
         name=name,
         state=state,
-        snapshot="".join(_said("snapshot", answers)),
+        snapshot="".join(said("snapshot", answers)),
         problems=tuple(problems),
         notes=notes_of(answers),
         commands=commands,
@@ -68,7 +76,3 @@ def _gone(asked: str, run: str, event: str, at: str) -> str:
     became = {"confirmed": "was confirmed", "restored": "was put back"}.get(event, "")
     fate = f": run {run} {became} {moment(at)}" if became else ""
     return f"{what} for a confirmation here{fate}"
-
-
-def _said(word: str, answers: tuple[Answer, ...]) -> list[str]:
-    return [answer.fields[0] for answer in answers if answer.word == word]

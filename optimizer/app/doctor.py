@@ -127,6 +127,13 @@ def _space(facts: Facts) -> Diagnosis:
 
 
 def _pending(seen: Observation) -> Diagnosis:
+    if seen.broken:
+        return Diagnosis(
+            check="unconfirmed change",
+            status="critical",
+            answer=f"it cannot go back by itself: {seen.broken}",
+            hint="optimizer rollback takes it back by the copy of the controller that made it.",
+        )
     if not seen.pending:
         return Diagnosis(check="unconfirmed change", status="ok", answer="none")
     return Diagnosis(

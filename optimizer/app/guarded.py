@@ -67,7 +67,8 @@ def take_cancelled(host: GuardedHost, reply: Reply) -> bool:
         host.notes.append("somebody else has confirmed it meanwhile")
         return True
     host.problems += problems_of(answers)
-    host.state = "failed" if word == "incomplete" else "restored"
+    host.notes += notes_of(answers)
+    host.state = "restored" if word in ("restored", "gone") else "failed"
     return True
 
 
@@ -79,7 +80,13 @@ def take_confirmed(host: GuardedHost, reply: Reply) -> bool:
         return False
     host.problems += problems_of(answers)
     host.notes += notes_of(answers)
-    host.state = {"confirmed": "applied", "incomplete": "failed"}.get(word, "restored")
+    if word == "damaged":
+        # Neither kept nor put back: our own copy of the change mends it.
+        host.state = "lost"
+        return True
+    host.state = {"confirmed": "applied", "restored": "restored", "gone": "restored"}.get(
+        word, "failed"
+    )
     if word == "gone":
         host.problems.append(Problem(what="it was not confirmed in time and restored itself"))
     seen = read_observation(host.plan.name, reply)

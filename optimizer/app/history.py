@@ -18,7 +18,8 @@ from optimizer.store import runs as run_store
 
 def runs() -> HistoryResult:
     """List the runs of this controller, newest first. No host is asked."""
-    return HistoryResult(runs=tuple(run_store.listed()))
+    found, problems = run_store.listed()
+    return HistoryResult(runs=tuple(found), problems=tuple(problems))
 
 
 def snapshots(fleet: Fleet, progress: Progress = SILENCE) -> HistoryResult:
@@ -40,7 +41,8 @@ def snapshots(fleet: Fleet, progress: Progress = SILENCE) -> HistoryResult:
 def show(fleet: Fleet | None, identity: str, progress: Progress = SILENCE) -> HistoryResult:
     """Return one run (no host is asked) or one snapshot. UnknownSnapshot: there is none."""
     if fleet is None:
-        found = tuple(run for run in run_store.listed() if run.id.startswith(identity))
+        known = runs()
+        found = tuple(run for run in known.runs if run.id.startswith(identity))
         if not found:
             raise UnknownSnapshot(host="this controller", snapshot=f"or run {identity}")
         return HistoryResult(runs=found)
@@ -94,4 +96,6 @@ def _damage(name: str, seen: Observation) -> list[Problem]:
     ]
     if seen.pending:
         found.append(Problem(what=f"{name}: {seen.pending}"))
+    if seen.broken:
+        found.append(Problem(what=f"{name}: a change cannot go back by itself: {seen.broken}"))
     return found

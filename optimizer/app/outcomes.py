@@ -10,8 +10,13 @@ from optimizer.model.result import Problem
 
 def verdict_of(answers: Sequence[Answer]) -> str:
     """Return the word of the last `result` line; empty when the answer was cut off."""
-    words = [answer.fields[0] for answer in answers if answer.word == "result"]
+    words = said("result", answers)
     return words[-1] if words else ""
+
+
+def said(word: str, answers: Sequence[Answer]) -> list[str]:
+    """Return the first field of every line with this word; a line without fields says nothing."""
+    return [answer.fields[0] for answer in answers if answer.word == word and answer.fields]
 
 
 def problems_of(answers: Sequence[Answer]) -> tuple[Problem, ...]:
@@ -57,6 +62,7 @@ _WORDS = {
     "start-timer": "the timer could not be started",
     "daemon-reload": "systemd could not reload its units",
     "keep": "the snapshot could not be kept",
+    "journal": "what the host keeps of the change is damaged",
     "unfinished": "it was cut off before all of it was done",
     "rebooted": "the host was booted again before it was confirmed",
 }

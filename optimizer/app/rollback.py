@@ -34,7 +34,15 @@ from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
-from optimizer.planning.restoring import Undo, chain, in_effect, ordered, undo, unfinished
+from optimizer.planning.restoring import (
+    Undo,
+    chain,
+    hold,
+    in_effect,
+    ordered,
+    undo,
+    unfinished,
+)
 from optimizer.resources import (
     grub_back,
     huge_pages_back,
@@ -80,6 +88,9 @@ def _host(
     try:
         taken = snapshots_of(seen)
         _refuse_lost(seen, to)
+        if seen.broken:
+            # It is the newest of all, so every way back leads over it.
+            refuse_damaged(seen, taken, [])
         waiting = unfinished(taken, seen)
         begin = _begin(to, waiting, taken, allow)
         back = chain(taken, begin, name)
@@ -97,6 +108,7 @@ def _host(
         loaded = node_back.guarded(housed.steps, seen, allow)
         undoes = () if held or loaded.kept_by else way.undoes
         way = _as_allowed(replace(way, steps=loaded.steps, undoes=undoes), allow)
+        way = _cleared(seen, way, taken)
         plan = _planned(name, seen, way, include_foreign, menu.blobs)
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
@@ -104,10 +116,35 @@ def _host(
         staying = huge_pages_back.staying(housed.steps, seen, allow)
         since = f"{since}; {loaded.note}" if loaded.kept_by else since
         left = (menu.note,) if menu.note else ()
-        notes = (since, *plan.notes, *left, *staying, *waiting_notes(taken, seen, told))
+        notes = (
+            since,
+            *plan.notes,
+            *left,
+            *staying,
+            *waiting_notes(taken, seen, told),
+            *_leftover(seen, way.steps),
+        )
         return plan.model_copy(update={"changes": changes, "notes": notes})
     except OptimizerError as error:
         return refused(name, str(error), error.hint)
+
+
+def _cleared(seen: Observation, way: Undo, taken: Mapping[str, Snapshot]) -> Undo:
+    """A damaged change that is back by now would keep every other one out: any change clears it."""
+    if not seen.broken or way.steps:
+        return way
+    steps = (step for name in seen.damaged if name in taken for step in taken[name].steps)
+    held = (hold(step, seen) for step in steps if isinstance(step, ValueStep))
+    return replace(way, steps=tuple(step for step in held if step)[:1])
+
+
+def _leftover(seen: Observation, steps: tuple[Step, ...]) -> list[str]:
+    """Say what becomes of a change that could not go back by itself."""
+    if not seen.broken:
+        return []
+    if steps:
+        return [f"what is kept of a change that was not confirmed goes with this: {seen.broken}"]
+    return [f"remove it by hand, with rm -r /var/lib/optimizer/journal: {seen.broken}"]
 
 
 def _begin(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from optimizer import catalog
-from optimizer.app.outcomes import problems_of, verdict_of
+from optimizer.app.outcomes import problems_of, said, verdict_of
 from optimizer.app.probing import Failure, probe
 from optimizer.app.requests import SILENCE, Progress
 from optimizer.host.wire import encode_manifest, parse_answer, take_program
@@ -113,7 +113,7 @@ def _restore(tunable: Tunable, text: str, seen: Observation) -> Literal["set", "
 
 def _outcome(name: str, reply: Reply, commands: int) -> HostOutcome:
     answers = () if reply.error else parse_answer(reply.text)
-    kept = next((one.fields[0] for one in answers if one.word == "snapshot"), "")
+    kept = next(iter(said("snapshot", answers)), "")
     problems = list(problems_of(answers))
     if reply.error:
         problems.append(Problem(what=reply.error))

@@ -49,8 +49,8 @@ def snapshots_of(seen: Observation) -> dict[str, Snapshot]:
     One that is damaged on the host is read from the controller's copy, where there is one.
     """
     whole = {}
-    for name, manifest in seen.snapshots.items():
-        text = _second_copy(seen, name) if name in seen.damaged else manifest
+    for name in {**seen.snapshots, **seen.damaged}:
+        text = _second_copy(seen, name) if name in seen.damaged else seen.snapshots[name]
         if text is None:
             continue
         try:

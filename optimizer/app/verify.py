@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from optimizer.app.choosing import reference
 from optimizer.app.drift import applied_on, differing, losing_lines, probe_applied
 from optimizer.app.looking import Look, look_at
@@ -14,9 +16,10 @@ from optimizer.model.fleet import Fleet
 from optimizer.model.observation import Observation
 from optimizer.model.plan import ProfileRef, Skipped
 from optimizer.model.result import Drift, HostVerdict, VerifyResult
+from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, LinkStep, ValueStep
 from optimizer.modules.examination import examine
-from optimizer.modules.notes import notes_for
+from optimizer.modules.notes import notes_for, unconfirmed_notes
 from optimizer.planning.comparing import Status, Verdict
 from optimizer.planning.restoring import expected, in_effect
 
@@ -82,22 +85,39 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         return HostVerdict(name=name, state="unreachable", error=seen.error)
     taken = snapshots_of(seen)
     steps = expected(taken)
-    waits = waiting_notes(taken, seen)
+    lost = _lost(seen, taken)
+    notes = (*_damage(seen), *waiting_notes(taken, seen))
     if not steps:
         note = "nothing is applied here; name a profile to compare with: --profile NAME"
-        now = (str(seen.pending),) if seen.pending else ()
-        return HostVerdict(name=name, state="match", notes=(note, *now, *waits))
+        notes = notes if lost else (note, *notes)
+        state = "unknown" if lost else "match"
+        return HostVerdict(name=name, state=state, unknown=lost, notes=notes)
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
     applied = applied_on(seen)
     found = differing(applied, seen)
-    notes = [f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()]
-    notes += [str(seen.pending)] if seen.pending else []
     return HostVerdict(
         name=name,
-        state="drift" if found.drift else "match",
+        state="drift" if found.drift else "unknown" if lost else "match",
         applied=f"{newest.profile} {newest.version}, run {newest.run}",
         checked=sum(isinstance(step, (ValueStep, FileStep, LinkStep)) for step in steps.values()),
         drift=found.drift,
         pending=found.pending,
-        notes=(*notes, *losing_lines(applied, seen, newest.created), *waits),
+        unknown=lost,
+        notes=(*notes, *losing_lines(applied, seen, newest.created)),
+    )
+
+
+def _lost(seen: Observation, taken: Mapping[str, Snapshot]) -> tuple[Skipped, ...]:
+    """What was applied and cannot be compared: changes that are damaged on both sides."""
+    return tuple(
+        Skipped(tunable=f"snapshot {name[:8]}", reason=f"{what}, and this controller has no copy")
+        for name, what in seen.damaged.items()
+        if name not in taken
+    )
+
+
+def _damage(seen: Observation) -> tuple[str, ...]:
+    return (
+        *(f"snapshot {bad[:8]} is damaged: {what}" for bad, what in seen.damaged.items()),
+        *unconfirmed_notes(seen),
     )

@@ -7,6 +7,7 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from optimizer.engine.inventory import why_misnamed
 from optimizer.engine.privilege import DIRECT, ELEVATED, standard_input
 from optimizer.model.fleet import Reply
 
@@ -31,6 +32,9 @@ def run_program(host: Host, program: str, timeout: float) -> Reply:
 
     timeout in seconds. Never raises: a host must not take the rest of the fleet down.
     """
+    wrong = _misnamed(host)
+    if wrong:
+        return Reply(error=wrong, is_reached=False)
     _prepare(host)
     connector = host.connector_cls(host.state, host)
     try:
@@ -46,6 +50,13 @@ def run_program(host: Host, program: str, timeout: float) -> Reply:
         return Reply(error=f"the connection broke: {_text(error)}")
     finally:
         _close(connector)
+
+
+def _misnamed(host: Host) -> str:
+    """Say why the resolver would fail over a name, which gevent prints as a traceback."""
+    name = str(host.data.get("ssh_hostname") or host.name)
+    # Those of other connectors are not looked up.
+    return "" if name.startswith("@") else why_misnamed(name)
 
 
 def _prepare(host: Host) -> None:

@@ -30,6 +30,7 @@ def load_state(inventory: str, connect_timeout: int) -> State:
     from pyinfra_cli.inventory import make_inventory
 
     _refuse_missing(inventory)
+    _refuse_misnamed(inventory)
     # pyinfra logs what it does; the optimizer says it in its own words.
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
     try:
@@ -44,6 +45,10 @@ def load_state(inventory: str, connect_timeout: int) -> State:
     state.init(made, Config(CONNECT_TIMEOUT=connect_timeout))
     if not list(state.inventory):
         raise InventoryError(inventory=inventory, what="there is no host in it")
+    for host in state.inventory:
+        if not host.name.isprintable():
+            what = f"the name of a host has a control character: {host.name!r}"
+            raise InventoryError(inventory=inventory, what=what)
     return state
 
 
@@ -56,6 +61,26 @@ def _refuse_missing(inventory: str) -> None:
             Path(inventory).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InventoryError(inventory=inventory, what=f"it cannot be read: {error}") from error
+
+
+def _refuse_misnamed(inventory: str) -> None:
+    """Refuse `host1,host2` with a name that is none: looking it up would print a traceback."""
+    if Path(inventory).is_file():
+        return
+    for name in inventory.split(","):
+        wrong = "" if name.startswith("@") else why_misnamed(name)
+        if wrong or not name.isprintable():
+            what = wrong or f"the name of a host has a control character: {name!r}"
+            raise InventoryError(inventory=repr(inventory)[1:-1], what=what)
+
+
+def why_misnamed(name: str) -> str:
+    """Say why no host can have a name; empty where one can."""
+    try:
+        name.encode("idna")
+    except UnicodeError as error:
+        return f"{name!r} is no name of a host: {error}"
+    return ""
 
 
 def _cause(error: BaseException) -> str:

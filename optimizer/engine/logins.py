@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from optimizer.model.errors import InventoryError
 from optimizer.model.redis import RedisLogin, server_of
@@ -64,16 +64,27 @@ def _listed(value: object) -> list[str]:
     return [str(one) for one in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
+def _has_login_elsewhere(parts: SplitResult) -> bool:
+    """Whether a `/`, `?` or `#` in a password has cut it, or it is in the query: both get shown."""
+    rest = f"{parts.path}?{parts.query}#{parts.fragment}"
+    return "@" in rest or "pass" in parts.query.lower()
+
+
 def _url(host: str, url: str) -> tuple[str, RedisLogin]:
     """Split a URL into itself without its login, and the login."""
     try:
         parts = urlsplit(url)
         login = RedisLogin(unquote(parts.username or ""), unquote(parts.password or ""))
         place = parts.netloc.rpartition("@")[2]
+        # A port that is no number raises only when it is asked for.
+        is_odd = parts.scheme not in _SCHEMES or parts.port == 0 or _has_login_elsewhere(parts)
     except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in _SCHEMES:
+        is_odd = True
+    if is_odd:
         # The URL is not repeated, as it may hold a password.
-        what = "redis_url is not of the form redis://user:password@host:port"
+        what = (
+            "redis_url is not of the form redis://user:password@host:port; "
+            "in a password %2F stands for /, %3F for ?, %23 for # and %40 for @"
+        )
         raise InventoryError(inventory=host, what=what)
     return parts._replace(netloc=place).geturl(), login

@@ -30,18 +30,24 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _PATIENCE = 10
+# What of a connection string may be in a message of libpq.
+_SHOWN = ("host", "hostaddr", "user", "dbname", "connect_timeout")
 
 
 def read_cluster(dsn: str, request: ProbeRequest) -> PgCluster:
     """Ask a cluster by its connection string. Never raises: what is wrong is its problem."""
     import psycopg
 
+    if not _is_conninfo(dsn):
+        # What is wrong with it is not repeated, as that may be a password.
+        problem = "gives no answer over postgres_dsn, as that is no connection string"
+        return PgCluster(name="postgres_dsn", problem=problem, can_change=False)
     try:
         with _connected(dsn) as connection:
             name = str(connection.info.port)
             said = connection.execute(postgresql_query(request.postgresql)).fetchone()
     except psycopg.Error as error:
-        problem = f"gives no answer over postgres_dsn: {_reason(error)}"
+        problem = f"gives no answer over postgres_dsn: {_reason(error, dsn)}"
         return PgCluster(name="postgres_dsn", problem=problem, can_change=False)
     cluster = described(
         PgCluster(name=name, can_change=False), json.loads(said[0] if said else "{}")
@@ -56,9 +62,27 @@ def _connected(dsn: str, database: str | None = None) -> Connection[Any]:
     return psycopg.connect(dsn, dbname=database, connect_timeout=_PATIENCE, autocommit=True)
 
 
-def _reason(error: Exception) -> str:
-    # The connection string is not repeated, as it may hold a password.
-    return (str(error).splitlines() or ["it gave no reason"])[0]
+def _is_conninfo(dsn: str) -> bool:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(dsn)
+    except (ProgrammingError, UnicodeError):
+        return False
+    return True
+
+
+def _reason(error: Exception, dsn: str) -> str:
+    """Return what went wrong; of the connection string no more than who is asked as whom."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    said = (str(error).splitlines() or ["it gave no reason"])[0]
+    for name, value in conninfo_to_dict(dsn).items():
+        is_harmless = name in _SHOWN or (name == "port" and str(value).isdecimal())
+        if value and not is_harmless:
+            said = said.replace(str(value), "…")
+    return said
 
 
 def _health(dsn: str) -> PgHealth:
@@ -71,7 +95,7 @@ def _health(dsn: str) -> PgHealth:
         by_word["postgresql-health"].append(("", said))
         names = [name for (name,) in _asked(dsn, databases_query())]
     except psycopg.Error as error:
-        by_word["postgresql-unasked"].append(("", "", _reason(error)))
+        by_word["postgresql-unasked"].append(("", "", _reason(error, dsn)))
         names = []
     until = time.monotonic() + SECONDS
     for name in names:
@@ -82,7 +106,7 @@ def _health(dsn: str) -> PgHealth:
             [[said]] = _asked(dsn, database_query(), name)
             by_word["postgresql-database"].append(("", said))
         except psycopg.Error as error:
-            by_word["postgresql-unasked"].append(("", name, _reason(error)))
+            by_word["postgresql-unasked"].append(("", name, _reason(error, dsn)))
     return healths(by_word)[""]
 
 

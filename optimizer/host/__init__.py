@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib.resources import files
 
 # What every program has that writes values, or puts them back.
 _CHANGE = (
     "common",
+    "integrity",
     "redis",
     "psql",
     "postgresql",
@@ -28,6 +30,7 @@ _CHANGE = (
 _PARTS = {
     "probe": (
         "common",
+        "integrity",
         "redis",
         "psql",
         "postgresql",
@@ -54,7 +57,7 @@ _PARTS = {
     "apply": (*_CHANGE, "apply"),
     "confirm": (*_CHANGE, "confirm"),
     "cancel": (*_CHANGE, "cancel"),
-    "take": ("common", "lock", "waiting", "journal", "take"),
+    "take": ("common", "integrity", "lock", "waiting", "journal", "take"),
     "restore": (*_CHANGE, "restore_main"),
     # Stays on the host, where a timer runs it.
     "maintenance": ("processes", "psql", "postgresql_maintenance"),
@@ -68,6 +71,16 @@ PROGRAMS = tuple(_PARTS)
 def program(name: str) -> str:
     """Return the text of a program, without the variables the controller puts before it."""
     return "\n".join(_read(part) for part in _PARTS[name])
+
+
+@cache
+def kept_restore() -> str:
+    """Return the restore program as a host keeps it: it runs only while it is whole.
+
+    Its first line names the hash of the rest, and its second one compares.
+    """
+    rest = f"{_read('whole')}{program('restore')}\n"
+    return f"# sha256 {hashlib.sha256(rest.encode()).hexdigest()}\n{rest}"
 
 
 def _read(part: str) -> str:

@@ -25,16 +25,15 @@ check_host() {
 # works on it is told by the lock within.
 begin() {
     TASK=applying
-    made=$({ [ -d "$STATE" ] || mkdir -p "$STATE"; } 2>&1 && chmod 700 "$STATE") || refuse state "$made"
-    [ -d "$SNAPSHOTS" ] || mkdir "$SNAPSHOTS" 2>/dev/null || refuse state "cannot write below $STATE"
+    make_state || refuse state "$WHY"
     rm -rf "$STATE"/.ended.*
     for try in 1 2 3 4; do
         [ "$try" = 1 ] || sleep 1
         made=$(mkdir "$JOURNAL" 2>&1) || case $made in *"File exists"*) ;; *) refuse state "$made" ;; esac
         # Somebody who waited for an earlier journal may have this one, for a moment.
-        if take_busy; then
+        if ! is_lockable || take_busy; then
             make_way && return
-        elif [ -e "$JOURNAL/manifest" ]; then
+        elif is_journal_whole; then
             keep_out
         fi
     done
@@ -49,22 +48,53 @@ keep_out() {
 
 # The journal is taken: leave it where it waits for its confirmation, else make it one of ours.
 make_way() {
-    if grep -qs '^armed' "$JOURNAL/progress"; then
+    if is_fresh; then
+        forget_old_twin
+        return
+    fi
+    if is_journal_damaged; then
+        replace_damaged
+    elif is_journal_whole && is_armed; then
         is_forgotten || { leave_busy; keep_out; }
         restore_journal || exit 0
         refuse forgotten "a change that nobody confirmed had lost its safety timer, and was put back just now: make a new plan"
+    else
+        # One that died before its timer was armed has written nothing.
+        end_journal
+        emit note "cleared an abandoned change that had written nothing"
     fi
-    is_fresh && return
-    # One that died before its timer was armed has written nothing.
-    end_journal
-    emit note "cleared an abandoned change that had written nothing"
-    mkdir "$JOURNAL" && take_busy
+    mkdir "$JOURNAL" && take_busy && forget_old_twin
 }
 
 is_fresh() {
+    is_lockable || return 1
     for path in "$JOURNAL"/*; do
         case ${path##*/} in busy | after.*) ;; *) return 1 ;; esac
     done
+}
+
+# Who put the change before this one away left the unit at boot to us. It would make the journal of
+# this one look as if its timer was armed.
+forget_old_twin() {
+    ! runs_systemd || rm -f "$TWIN_LINK" "$TWIN"
+}
+
+# What is damaged cannot go back by itself; a rollback was planned with what there is now. Nothing
+# that it says is read, not even which timer is its own: that one finds another change, or none.
+replace_damaged() {
+    why=$WHY
+    if ! is_rollback; then
+        ! is_lockable || leave_busy
+        refuse busy "a change was not confirmed, and what it left is damaged: $why"
+    fi
+    emit note "gave up the damaged journal of a change that was not confirmed: $why"
+    mv "$JOURNAL" "$STATE/.ended.damaged" || refuse state "$JOURNAL cannot be moved away"
+    rm -rf "$STATE/.ended.damaged"
+}
+
+is_rollback() {
+    case $MANIFEST in *"${NEWLINE}kind${TAB}rollback$NEWLINE"*) return 0 ;; esac
+    return 1
 }
 
 # No timer is late by more than a minute, and one of an earlier boot is gone.
@@ -108,10 +138,7 @@ compare() {
 # Write the journal and read it back before anything else is written.
 write_journal() {
     why=$({
-        mkdir "$JOURNAL/files" &&
-            printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
-            printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
-            put_blobs && : >"$JOURNAL/progress"
+        mkdir "$JOURNAL/files" && put_journal && : >"$JOURNAL/progress"
     } 2>&1) || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE: $why"
     sha256_of "$JOURNAL/manifest"
     ID=$REPLY
@@ -128,19 +155,16 @@ keep_files() {
         [ "$after" = @absent ] || [ -e "$JOURNAL/files/$blob" ] || find_blob "$blob" ||
             give_up snapshot "no snapshot has the bytes that $path had"
     done <"$JOURNAL/manifest"
-    for blob in "$JOURNAL"/files/*; do
-        [ -e "$blob" ] || continue
-        sha256_of "$blob"
-        [ "$REPLY" = "${blob##*/}" ] || give_up state "the journal reads back wrong: ${blob##*/}"
-    done
-    [ "$ID" = "$EXPECTED_ID" ] || give_up state "the journal reads back wrong: manifest"
-    flush "$JOURNAL/manifest" "$JOURNAL/restore" "$JOURNAL/progress" "$JOURNAL/files" "$JOURNAL" "$STATE" ||
+    are_bytes_whole "$JOURNAL" || give_up state "the journal reads back wrong: $WHY"
+    is_whole "$JOURNAL" "$EXPECTED_ID" || give_up state "the journal reads back wrong: $WHY"
+    is_program_whole "$JOURNAL/restore" || give_up state "the journal reads back wrong: restore"
+    flush "$JOURNAL/manifest" "$JOURNAL/id" "$JOURNAL/restore" "$JOURNAL/progress" "$JOURNAL/files" "$JOURNAL" "$STATE" ||
         give_up state "the journal cannot be flushed to the disk"
 }
 
 find_blob() {
     for snapshot in "$SNAPSHOTS"/*; do
-        [ -e "$snapshot/files/$1" ] && cp "$snapshot/files/$1" "$JOURNAL/files/$1" && return 0
+        [ -f "$snapshot/files/$1" ] && [ ! -h "$snapshot/files/$1" ] && cp "$snapshot/files/$1" "$JOURNAL/files/$1" && return 0
     done
     return 1
 }
@@ -175,7 +199,7 @@ write_values() {
 note_made() {
     case $1=$2 in redis:*/appendonly=yes) ;; *) return ;; esac
     redis_aof_path "$1"
-    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit made "$REPLY" >>"$JOURNAL/progress"
+    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit_sealed made "$REPLY" >>"$JOURNAL/progress"
 }
 
 # Values that a later write reset are written once more, and what that resets as well.
@@ -219,7 +243,7 @@ read_back() {
 find_collateral() {
     unguard
     sweep "$JOURNAL/after"
-    changed "$JOURNAL/before" "$JOURNAL/after" >>"$JOURNAL/progress"
+    changed "$JOURNAL/before" "$JOURNAL/after" | seal_collateral >>"$JOURNAL/progress"
     rm -f "$JOURNAL/before" "$JOURNAL/after"
     awk -F '\t' '$1 == "collateral" { was[$2] = $3; now[$2] = $4 }
         END { for (path in was) print path "\t" was[path] "\t" now[path] }' "$JOURNAL/progress" |
@@ -240,6 +264,7 @@ apply_main() {
     # A connection that breaks must not stop a change halfway; the safety timer decides.
     trap '' HUP PIPE
     PROBLEMS=
+    KNOWN_ID=$EXPECTED_ID
     check_host
     begin
     write_journal

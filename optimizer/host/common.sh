@@ -12,11 +12,15 @@ STATE=${OPTIMIZER_STATE:-/var/lib/optimizer}
 JOURNAL=$STATE/journal
 SNAPSHOTS=$STATE/snapshots
 
-# Print one answer: words separated by tabs.
+# Print one answer: words separated by tabs. No word is two, or a line of its own, whatever a
+# server or a program has put into it.
 emit() {
     line=$1
     shift
-    for word; do line=$line$TAB$word; done
+    for word; do
+        case $word in *"$NEWLINE"* | *"$TAB"*) word=$(printf '%s' "$word" | tr '\n\t' '  ') ;; esac
+        line=$line$TAB$word
+    done
     printf '%s\n' "$line"
 }
 

@@ -224,6 +224,12 @@ keep() {
     emit result confirmed
 }
 
+# A change that is damaged can neither be kept nor taken back by what is here.
+say_damaged() {
+    emit problem journal - "$JOURNAL" whole "$WHY"
+    emit result damaged
+}
+
 # It does not wait any more: it was confirmed before (the answer was lost), or it was put back.
 already() {
     if [ -n "$EXPECTED_ID" ] && [ -e "$SNAPSHOTS/$EXPECTED_ID/manifest" ]; then
@@ -237,11 +243,18 @@ already() {
 confirm_main() {
     trap '' HUP PIPE
     TASK=confirming
-    [ -n "$RUN" ] || RUN=$(header "$JOURNAL" run)
+    KNOWN_ID=$EXPECTED_ID
+    if [ -z "$RUN" ] && is_journal_whole; then RUN=$(header "$JOURNAL" run); fi
     is_waiting || { already; return; }
-    emit run "$RUN"
+    is_lockable || { say_damaged; return; }
+    [ -z "$RUN" ] || emit run "$RUN"
     take_busy 30 || { if is_waiting; then tell_pending waiting; emit result busy; else already; fi; return; }
     is_waiting || { leave_busy; already; return; }
+    if ! is_journal_whole || ! are_bytes_whole "$JOURNAL"; then
+        leave_busy
+        say_damaged
+        return
+    fi
     grep -qsx complete "$JOURNAL/progress" || { fail_back unfinished; return; }
     is_of_this_boot || { fail_back rebooted; return; }
     held now || { restore_journal; return; }

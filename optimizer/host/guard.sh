@@ -48,6 +48,7 @@ guarded_write() {
     place=$REPLY
     if [ -n "$place" ] && [ "$place" != "${GUARDED:-}" ]; then
         read_around "$place" "$JOURNAL/around.new"
+        seal_file "$JOURNAL/around.new"
         mv -f "$JOURNAL/around.new" "$JOURNAL/around"
         GUARDED=$place
     fi
@@ -57,8 +58,9 @@ guarded_write() {
     if [ -n "$place" ]; then
         why=${ERROR:-}
         read_around "$place" "$JOURNAL/around.now"
-        changed "$JOURNAL/around" "$JOURNAL/around.now" again >>"$JOURNAL/progress"
+        changed "$JOURNAL/around" "$JOURNAL/around.now" again | seal_collateral >>"$JOURNAL/progress"
         emit seen "$1" >>"$JOURNAL/progress"
+        seal_file "$JOURNAL/around.now"
         mv -f "$JOURNAL/around.now" "$JOURNAL/around"
         ERROR=$why
     fi
@@ -77,9 +79,12 @@ find_cut_off() {
     path=$(awk -F '\t' '$1 == "intent" { path = $2 } $1 == "seen" && $2 == path { path = "" }
         END { print path }' "$JOURNAL/progress")
     around "$path"
-    if [ -n "$REPLY" ]; then
+    if [ -n "$REPLY" ] && ! is_file_sealed "$JOURNAL/around"; then
+        FAILED=yes
+        emit failed - "$JOURNAL/around" whole "was changed: what else the last write changed is not known for sure"
+    elif [ -n "$REPLY" ]; then
         read_around "$REPLY" "$JOURNAL/around.now"
-        changed "$JOURNAL/around" "$JOURNAL/around.now" again >>"$JOURNAL/progress"
+        changed "$JOURNAL/around" "$JOURNAL/around.now" again | seal_collateral >>"$JOURNAL/progress"
     fi
     unguard
 }

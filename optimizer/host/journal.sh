@@ -2,6 +2,7 @@
 # puts everything back unless the change is confirmed.
 #
 #   $JOURNAL/manifest   header and steps, tab-separated; its SHA-256 is the snapshot's id
+#   $JOURNAL/id         that id
 #   $JOURNAL/files/     bytes of the files before and after, named by SHA-256
 #   $JOURNAL/restore    the program that puts everything back, complete in itself
 #   $JOURNAL/progress   what was written so far: intent, wrote, made, collateral, restarted
@@ -9,6 +10,23 @@
 
 TWIN=/etc/systemd/system/optimizer-restore.service
 TWIN_LINK=/etc/systemd/system/sysinit.target.wants/optimizer-restore.service
+
+# Make the directory of our state, for root alone. 1: it cannot be, or others may write there; WHY.
+make_state() {
+    for folder in "$STATE" "$SNAPSHOTS"; do
+        WHY=$({ [ -d "$folder" ] || mkdir -p "$folder"; } 2>&1) || return 1
+        is_private "$folder" || return 1
+        WHY=$(chmod 700 "$folder" 2>&1) || return 1
+    done
+}
+
+# Write what the controller gave for a change into the journal.
+put_journal() {
+    printf '%s' "$MANIFEST" >"$JOURNAL/manifest" &&
+        printf '%s\n' "$EXPECTED_ID" >"$JOURNAL/id" &&
+        printf '%s' "$RESTORE_PROGRAM" >"$JOURNAL/restore" &&
+        put_blobs
+}
 
 # Keep the bytes $2 (with \0ooo escapes) in the journal under their hash $1.
 put_blob() {
@@ -24,28 +42,37 @@ header() {
 arm() {
     armed=
     keep_logins || return 1
-    # Where nothing waits any more, who put it away was killed before all of it was gone. No `;`, as
-    # systemd 252 cannot read that back from a transient unit when it reads its units again.
-    gone="[ ! -e '$JOURNAL/restore' ] && rm -rf $STATE/.ended.*"
-    restore="exec /bin/sh '$JOURNAL/restore' automatic '$RUN'"
     if runs_systemd; then
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
             --unit="optimizer-restore-$RUN" --on-active="$1s" --timer-property=AccuracySec=100ms \
-            /bin/sh -c "$gone $TWIN_LINK $TWIN || $restore" 2>/dev/null &&
+            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID" "$clear")" 2>/dev/null &&
             systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
     if [ -z "$armed" ]; then
         # A session of its own outlives the connection that started it.
-        detach sh -c "sleep '$1'; $gone || $restore" || return 1
+        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID" "rm -rf '$STATE'/.ended.*")" || return 1
         armed=process
     fi
     read -r uptime _ </proc/uptime
     identify 1
     emit armed "$armed" "$1" "$uptime" "$REPLY" >>"$JOURNAL/progress"
     flush "$JOURNAL/progress"
+}
+
+# The command that runs the journal's own program with the words $1 and $2, or says that it was
+# damaged. Where nothing waits any more, who put it away was killed before all of it was gone: the
+# command $3 removes the rest. systemd would expand `$` and `%`, and systemd 252 cannot read a `;`
+# back from a transient unit when it reads its units again, so there is none of them.
+restore_guarded() {
+    sha256_of "$JOURNAL/restore"
+    said="host optimizer: $JOURNAL/restore is damaged, so the unconfirmed change of run $RUN was not put back."
+    printf '%s' "[ ! -e '$JOURNAL' ] && ( $3 || true ) && exit 0" \
+        " || ! ( [ -f '$JOURNAL/restore' ] && sha256sum <'$JOURNAL/restore' | grep -q '^$REPLY' )" \
+        " && ( echo '$said On its controller: optimizer rollback INVENTORY' >&2 || true ) && exit 1" \
+        " || exec /bin/sh '$JOURNAL/restore' $1 $2"
 }
 
 detach() {
@@ -58,10 +85,10 @@ detach() {
 # takes away what the cut has kept from being taken away.
 write_twin() {
     wants=${TWIN_LINK%/*}
-    clear="rm -rf $STATE/.ended.* $TWIN_LINK $TWIN"
+    clear="rm -rf '$STATE'/.ended.* $TWIN_LINK $TWIN"
     [ -d "$wants" ] || {
         mkdir "$wants" && chmod 755 "$wants" && : >"$JOURNAL/made-wants"
-        clear="$clear; rmdir $wants"
+        clear="$clear && ( rmdir $wants || true )"
     }
     {
         printf '%s\n' '[Unit]' \
@@ -71,7 +98,7 @@ write_twin() {
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh -c '[ ! -e $JOURNAL/restore ] || exec /bin/sh $JOURNAL/restore boot; $clear; systemctl daemon-reload'"
+            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $ID" "$clear && systemctl daemon-reload")\""
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1
@@ -121,6 +148,8 @@ stop_timer() {
 
 # A reload of systemd since then has read the twin too, and it would stay listed without its file.
 forget_twin() {
+    # One that could put nothing back at boot has failed, and is listed for that as well.
+    systemctl reset-failed "${TWIN##*/}" >/dev/null 2>&1
     [ -n "$(systemctl list-units --all --plain --no-legend "${TWIN##*/}" 2>/dev/null)" ] || return 0
     systemctl daemon-reload >/dev/null 2>&1 </dev/null
 }

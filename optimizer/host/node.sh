@@ -107,6 +107,11 @@ as_node_user() {
     as_user "$who" "$@" </dev/null
 }
 
+# Whether program $2 may be run as user $1: one that others can change never has root's rights.
+may_run() {
+    [ "$(id -u "$1" 2>/dev/null)" != 0 ] || is_roots "$2"
+}
+
 # Program $2 starts with NODE_OPTIONS $3 as user $1, in the directory $4; else its words are in SAID.
 node_starts() {
     SAID=$(cd "$4" && as_node_user "$1" NODE_OPTIONS="$3" "$2" -e 0 2>&1)
@@ -121,6 +126,10 @@ check_node() {
     pid=$REPLY
     is_node "$pid"
     user=$(stat -c %U "/proc/$pid")
+    if ! may_run "$user" "$program"; then
+        emit problem node - "$1" "runs what only root can change" "$program can be changed by others"
+        return 1
+    fi
     # A unit may see other directories than the host does.
     case $options in *"$LOADED"*)
         if [ ! -e "/proc/$pid/root$LOADED" ]; then
@@ -212,7 +221,7 @@ probe_answers() {
     socket=$(awk -v sockets="$sockets" '
         BEGIN { count = split(sockets, own, " "); for (i = 1; i <= count; i++) mine[own[i]] = 1 }
         ($7 in mine) && $8 ~ /\/optimizer-node-[0-9]+\.sock$/ { print $8; exit }' "/proc/$pid/net/unix")
-    [ -n "$socket" ] && is_node "$pid" || return 1
+    [ -n "$socket" ] && is_node "$pid" && may_run "$(stat -c %U "/proc/$pid")" "$program" || return 1
     # shellcheck disable=SC2016
     as_node_user "$(stat -c %U "/proc/$pid")" "$program" -e '
         require("http").get({ socketPath: process.argv[1], timeout: 5000 }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1))

@@ -81,6 +81,9 @@ def _problem(kind: str, found: Mapping[str, str]) -> str:
         return _PM2
     if found.get("Transient") == "yes":
         return _TRANSIENT
+    if found.get("unsafe") == "yes":
+        program = found.get("executable", "its program")
+        return f"{program} is run by root and can be changed by others"
     return _WHY.get(kind, "")
 
 

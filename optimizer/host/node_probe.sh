@@ -117,6 +117,10 @@ probe_node_group() {
 # The program is asked once for each path: its version, and which options it does not take in
 # NODE_OPTIONS. As the user of the service, who may be the one who can write to it.
 node_binary() {
+    if ! may_run "$user" "$path"; then
+        emit node "$name" unsafe yes
+        return 0
+    fi
     if ! grep -q "^$path$TAB" "$scratch.binaries"; then
         # shellcheck disable=SC2016,SC2086
         asked=$(cd / && as_node_user "$user" "$path" -e '

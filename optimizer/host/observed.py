@@ -14,7 +14,7 @@ from optimizer.host.pgbouncer_observed import parameters_of, poolers
 from optimizer.host.postgresql_objects_observed import objects_of
 from optimizer.host.postgresql_observed import clusters, settings_of
 from optimizer.host.redis_observed import lined_files, parameters, redis_instances
-from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_pending
+from optimizer.host.wire import EMPTY, Answer, GarbledAnswer, decode_manifest, decode_pending
 from optimizer.model.boot import Grub
 from optimizer.model.huge_pages import HugePages
 from optimizer.model.observation import (
@@ -28,6 +28,15 @@ from optimizer.model.observation import (
     ValueState,
 )
 
+# What reading a text of another shape can end in: the numbers, lists and names of an answer are
+# whatever the host says.
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def _told(error: Exception) -> str:
+    """Say what could not be read, but never at length what a host has sent."""
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
 
 def observe(answers: Sequence[Answer], host: str) -> Observation:
     """Build the observation of one host. GarbledAnswer: the answer is cut or mixed up."""
@@ -38,8 +47,8 @@ def observe(answers: Sequence[Answer], host: str) -> Observation:
         by_word[answer.word].append(answer.fields)
     try:
         return _observation(by_word)
-    except (KeyError, ValueError, IndexError) as error:
-        raise GarbledAnswer(host=host, what=str(error)) from error
+    except _MISREAD as error:
+        raise GarbledAnswer(host=host, what=_told(error)) from error
 
 
 def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
@@ -68,9 +77,10 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         groups=frozenset(fields[0] for fields in by_word["group"]),
         authorities={name: state for name, state in by_word["authority"]},
         snapshots=_snapshots(by_word["snapshot"]),
-        damaged={fields[0]: fields[1] for fields in by_word["damaged"]},
+        damaged=_damaged(by_word),
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
+        broken=by_word["broken"][0][0] if by_word["broken"] else "",
         is_torn="torn" in by_word,
         unheld=_unheld(by_word["unheld"]),
         lined=lined_files(by_word["lined"]),
@@ -150,6 +160,17 @@ def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
     for name, *line in rows:
         manifests[name].append("\t".join(line))
     return {name: "\n".join(lines) + "\n" for name, lines in manifests.items()}
+
+
+def _damaged(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, str]:
+    """Snapshot -> why it cannot be believed: what the host says, or a form that is not known."""
+    damaged = {fields[0]: fields[1] for fields in by_word["damaged"]}
+    for name, manifest in _snapshots(by_word["snapshot"]).items():
+        try:
+            decode_manifest(manifest)
+        except GarbledAnswer as error:
+            damaged.setdefault(name, str(error.values["what"]))
+    return damaged
 
 
 def _unheld(rows: list[tuple[str, ...]]) -> dict[str, dict[str, str]]:

@@ -238,33 +238,45 @@ probe_authorities() {
     [ ! -r /etc/ufw/ufw.conf ] || ! grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || emit authority ufw enabled
 }
 
+# Snapshots whose manifests can be believed are in WHOLE, one a line; no others are read.
 probe_snapshots() {
+    WHOLE=
     for snapshot in "$SNAPSHOTS"/*; do
-        [ -e "$snapshot/manifest" ] || continue
-        sha256_of "$snapshot/manifest"
-        [ "$REPLY" = "${snapshot##*/}" ] || emit damaged "${snapshot##*/}" "the manifest was changed"
-        for blob in "$snapshot"/files/*; do
-            [ -e "$blob" ] || continue
-            sha256_of "$blob"
-            [ "$REPLY" = "${blob##*/}" ] || emit damaged "${snapshot##*/}" "the bytes of ${blob##*/} were changed"
-        done
+        name=${snapshot##*/}
+        [ -e "$snapshot" ] || [ -h "$snapshot" ] || continue
+        [ ! -e "$snapshot/undone" ] || emit undone "$name"
+        if ! is_whole "$snapshot" "$name"; then
+            emit damaged "$name" "$WHY"
+            continue
+        fi
+        WHOLE=$WHOLE$snapshot$NEWLINE
+        are_bytes_whole "$snapshot" || emit damaged "$name" "$WHY"
+        is_program_whole "$snapshot/restore" || emit damaged "$name" "$snapshot/restore was changed"
         awk -F '\t' '$1 == "file" { print $3; print $4 }' "$snapshot/manifest" |
             while read -r blob rights; do
                 [ "$blob" = @absent ] || [ -e "$snapshot/files/$blob" ] ||
-                    emit damaged "${snapshot##*/}" "the bytes of $blob are missing"
+                    emit damaged "$name" "the bytes of $blob are missing"
             done
         # What a write reset, and could not be held, is ours as well.
-        awk -F '\t' -v id="${snapshot##*/}" '$1 == "unheld" { left[$2] = $3 }
+        awk -F '\t' -v id="$name" '$1 == "unheld" { left[$2] = $3 }
             END { for (path in left) print "unheld\t" id "\t" path "\t" left[path] }' "$snapshot/progress"
-        [ ! -e "$snapshot/undone" ] || emit undone "${snapshot##*/}"
-        awk -v id="${snapshot##*/}" '{ print "snapshot\t" id "\t" $0 }' "$snapshot/manifest"
+        awk -v id="$name" '{ print "snapshot\t" id "\t" $0 }' "$snapshot/manifest"
     done
+    # What an unconfirmed change left is in force, and cannot be told from here any more.
+    if is_journal_broken; then emit damaged "$(journal_id)" "it was not confirmed, and $WHY"; fi
+}
+
+# Of the id and the manifest at least one may be as it was; it is by this that a controller knows the change.
+journal_id() {
+    case $id in
+    ????????????????????????????????????????????????????????????????) printf '%s' "$id" ;;
+    *) [ ! -f "$JOURNAL/manifest" ] || sha256_of "$JOURNAL/manifest"; printf '%s' "${REPLY:-journal}" ;;
+    esac
 }
 
 # Files of others that a change put a line into; their bytes stay here.
 probe_lines() {
-    for snapshot in "$SNAPSHOTS"/*; do
-        [ "$WITH_SNAPSHOTS" = yes ] && [ -e "$snapshot/manifest" ] || continue
+    printf '%s' "${WHOLE:-}" | while IFS= read -r snapshot; do
         awk -F '\t' '$1 == "line" { print $2 "\t" $7 }' "$snapshot/manifest"
     done | sort -u | while IFS=$TAB read -r path line; do emit_lined "$path" "$line"; done
 }
@@ -278,7 +290,11 @@ emit_lined() {
 }
 
 probe_pending() {
-    [ ! -e "$JOURNAL/manifest" ] || tell_pending pending
+    if is_journal_broken; then
+        emit broken "$WHY"
+    elif is_journal_whole; then
+        tell_pending pending
+    fi
 }
 
 # What differs as soon as a change begins, is confirmed or is put back: a look that spans such a
@@ -290,8 +306,7 @@ change_mark() {
 
 # What the snapshots touched is looked at too.
 touched() {
-    for snapshot in "$SNAPSHOTS"/*; do
-        [ -e "$snapshot/manifest" ] || continue
+    printf '%s' "$WHOLE" | while IFS= read -r snapshot; do
         awk -F '\t' -v wanted="$1" '
             $1 == "value" && wanted == "value" { print $3 }
             ($1 == "file" || $1 == "link" || $1 == "directory") && wanted == "file" { print $2 }' \
@@ -306,9 +321,9 @@ probe_main() {
     trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM
     mark=$(change_mark)
     if [ "$WITH_SNAPSHOTS" = yes ] && [ -d "$SNAPSHOTS" ]; then
+        probe_snapshots
         VALUES=$VALUES$NEWLINE$(touched value)
         FILES=$FILES$NEWLINE$(touched file)
-        probe_snapshots
     fi
     list_processes >"$processes"
     probe_facts

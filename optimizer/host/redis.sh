@@ -11,7 +11,8 @@ unset REDISCLI_AUTH
 
 keep_logins() {
     [ -n "${REDIS_LOGINS:-}" ] || return 0
-    (umask 077 && printf '%s\n' "$REDIS_LOGINS" >"$LOGINS")
+    # One that is there keeps its mode.
+    rm -f "$LOGINS" && (umask 077 && printf '%s\n' "$REDIS_LOGINS" >"$LOGINS")
 }
 
 forget_logins() {

@@ -1,10 +1,15 @@
 # Put back what a journal or snapshot has from before: values, files, links, directories.
 # A state that is neither the one before nor the one we left is somebody else's: kept, named.
 
-# Restore from directory $1. FORCE=yes takes back foreign changes too. 1: not all is back.
+# Restore from directory $1, whose manifest is whole. FORCE=yes takes back foreign changes too.
+# 1: not all is back.
 restore_from() {
     from=$1
     FAILED=
+    if ! check_progress "$from"; then
+        FAILED=yes
+        emit failed - "$from/progress" whole "was changed: what was begun and not finished is not known for sure"
+    fi
     FOREIGN=$NEWLINE
     PATIENCE=120
     await_servers
@@ -183,7 +188,11 @@ restore_collateral() {
     [ -r "$from/progress" ] || return 0
     awk -F '\t' '$1 == "collateral" { line[$2] = $0 } END { for (path in line) print line[path] }' \
         "$from/progress" | sort >"$STATE/.collateral"
-    while IFS=$TAB read -r word path before after; do
+    while IFS= read -r line; do
+        is_sealed "$line" || { [ "$1" != look ] || fail_line "$line"; continue; }
+        IFS=$TAB read -r word path before after seal <<COLLATERAL
+$line
+COLLATERAL
         ! is_foreign "$path" || continue
         read_value "$path" || continue
         [ "$REPLY" != "$before" ] || continue
@@ -197,6 +206,12 @@ restore_collateral() {
         esac
     done <"$STATE/.collateral"
     rm -f "$STATE/.collateral"
+}
+
+# A line of the progress that was changed names what nothing else does, so nothing is done by it.
+fail_line() {
+    FAILED=yes
+    emit failed - "$from/progress" whole "a line was changed: $1"
 }
 
 # Write again what a later write reset, then read everything back.
@@ -224,8 +239,11 @@ settle() {
 # What only a change that is being undone made: no bytes of anybody else's are in it.
 remove_made() {
     [ "${UNDO:-}" = yes ] && [ -r "$from/progress" ] && [ -z "$FAILED" ] || return 0
-    while IFS=$TAB read -r word path rest; do
-        case $word=$path in made=/*/?*) rm -rf "$path" ;; esac
+    while IFS= read -r line; do
+        case $line in made"$TAB"/*/?*) ;; *) continue ;; esac
+        is_sealed "$line" || { fail_line "$line"; continue; }
+        path=${line#*"$TAB"}
+        rm -rf "${path%%"$TAB"*}"
     done <"$from/progress"
 }
 
@@ -273,13 +291,21 @@ put_file() {
     fi
     sha=${2%% *}
     rights=${2#* }
-    ERROR=$({ cp "$3/$sha" "$1.optimizer-new" && chown "${rights#* }" "$1.optimizer-new" &&
+    ERROR=$({ cp "$3/$sha" "$1.optimizer-new" && is_named_by "$1.optimizer-new" "$sha" && chown "${rights#* }" "$1.optimizer-new" &&
         chmod "${rights%% *}" "$1.optimizer-new" && flush "$1.optimizer-new" &&
         mv -f "$1.optimizer-new" "$1"; } 2>&1) || {
         rm -f "$1.optimizer-new"
         return 1
     }
     flush "${1%/*}"
+}
+
+# Whether the bytes of $1 are those with the hash $2: what was damaged is not put anywhere.
+is_named_by() {
+    sha256_of "$1"
+    [ "$REPLY" = "$2" ] && return 0
+    printf '%s\n' "its bytes were changed where they are kept" >&2
+    return 1
 }
 
 # Without its file a unit that is active, at work or failed would still be listed, as one that was
@@ -463,8 +489,23 @@ restart_timer() {
 restore_after_boot() {
     systemd-run --quiet --collect --no-block --unit="optimizer-restore-$(header "$JOURNAL" run)" \
         --property=After=multi-user.target --property=Type=oneshot \
-        /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" 2>/dev/null ||
+        /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" "${KNOWN_ID:-}" 2>/dev/null ||
         FAILED=yes
+}
+
+# Nothing is put back by a journal that is damaged: it stays, and the host as it is, until a rollback
+# by the controller's copy of it.
+leave_damaged() {
+    why=$WHY
+    emit problem journal - "$JOURNAL" whole "$why"
+    if is_private "$STATE" && [ ! -h "$JOURNAL" ] && is_private "$JOURNAL"; then
+        # What the manifest says is not read any more: it may be anything.
+        now
+        emit "$REPLY" "${RUN:-unknown}" journal-damaged - - - >>"$STATE/history"
+        leave_busy
+    fi
+    WHY=$why
+    emit result incomplete
 }
 
 # A timer of ours, which end_unit has stopped where its file is gone; systemd reads the file first.
@@ -478,9 +519,11 @@ start_timer() {
     systemctl restart $wait "$1" >/dev/null 2>&1 </dev/null
 }
 
-# Restore the journal, which is taken, and put it away. The answer: result restored | incomplete | gone.
+# Restore the journal, which is taken, and put it away; a damaged one is left, whether taken or not.
+# The answer: result restored | incomplete | gone.
 restore_journal() {
-    [ -e "$JOURNAL/manifest" ] || { end_journal; emit result gone; return 0; }
+    if is_journal_damaged; then leave_damaged; return 1; fi
+    is_journal_whole || { end_journal; emit result gone; return 0; }
     UNDO=yes
     if restore_from "$JOURNAL"; then
         record "$JOURNAL" restored -

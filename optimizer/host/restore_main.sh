@@ -1,7 +1,8 @@
 # Entry point of the program kept in each journal and snapshot as `restore`.
-#   restore automatic RUN   safety timer: put the journal back, if it is still that run's
-#   restore boot            at boot: put back whatever journal is there
-#   restore manual DIR      a person: put the snapshot in DIR back (FORCE=yes: all of it)
+#   restore automatic RUN ID  safety timer: put the journal back, if it is still that run's
+#   restore boot - ID         at boot: put back whatever journal is there
+#   restore manual DIR        a person: put the snapshot in DIR back (FORCE=yes: all of it)
+# ID: the hash that the manifest had when the change began.
 TASK=restoring
 
 # An empty journal keeps others out meanwhile.
@@ -24,25 +25,57 @@ restore_snapshot() {
 }
 
 MODE=${1:-manual}
+
+# Tell who looks into the journal of systemd, where standard error goes, how it ended.
+ending() {
+    code=$?
+    [ "$code" = 0 ] ||
+        printf 'host optimizer: the unconfirmed change in %s is not put back: %s. On its controller: optimizer rollback INVENTORY\n' \
+            "$JOURNAL" "${WHY:-see above}" >&2
+    exit "$code"
+}
+
+# Put the journal back that nobody holds any more; $1: how long to wait for that.
+restore_when_free() {
+    if is_lockable; then
+        take_busy "$1" || exit 0
+        # Meanwhile it may have been confirmed, and another change begun.
+        [ "$MODE" = boot ] || is_waiting || { leave_busy; exit 0; }
+    fi
+    restore_journal
+}
+
 case $MODE in
 automatic)
-    [ "$(header "$JOURNAL" run)" = "$2" ] || exit 0
+    RUN=$2
+    KNOWN_ID=${3:-}
+    is_waiting || exit 0
     # However long a change takes, its restore waits for it.
-    take_busy 100000 || exit 0
-    # Meanwhile it may have been confirmed, and another change begun.
-    [ "$(header "$JOURNAL" run)" = "$2" ] || { leave_busy; exit 0; }
-    restore_journal
+    trap ending EXIT
+    restore_when_free 100000
     ;;
 boot)
+    KNOWN_ID=${3:-}
+    [ -d "$JOURNAL" ] || [ -h "$JOURNAL" ] || exit 0
     # The unit can be started at any time; in the boot of the change the timer sees to it.
-    ! is_of_this_boot || exit 0
-    take_busy || exit 0
-    restore_journal
+    ! is_journal_whole || ! is_of_this_boot || exit 0
+    trap ending EXIT
+    restore_when_free 1
     ;;
 manual)
+    set -- manual "${2%/}"
     if [ "$2" = "$JOURNAL" ]; then
-        take_busy 120 || { tell_pending waiting; emit result busy; exit 1; }
+        trap ending EXIT
+        if is_lockable && ! take_busy 120; then
+            tell_pending waiting
+            emit result busy
+            exit 1
+        fi
         restore_journal
+    elif ! is_whole "$2" "${2##*/}"; then
+        emit failed - "$2" whole "$WHY"
+        emit result incomplete
+        exit 1
     else
         restore_snapshot "$2" || exit 1
     fi

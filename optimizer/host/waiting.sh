@@ -1,14 +1,27 @@
 # What can be told of the change that waits, or of one that does not wait any more.
 
-# Whether the change of run $RUN waits for its confirmation.
+# Whether the change of run $RUN waits for its confirmation. A damaged one may be that.
 is_waiting() {
+    is_journal_whole || { is_journal_damaged; return; }
     [ -n "$RUN" ] && [ "$(header "$JOURNAL" run)" = "$RUN" ]
+}
+
+# A change waits, and what is kept of it cannot be believed; WHY. One that somebody is at work on may
+# be half written, or half mended.
+is_journal_broken() {
+    is_journal_damaged || return 1
+    why=$WHY
+    if is_lockable; then
+        find_holder
+        [ -z "$holder" ] || [ "$holder" = "${me:-}" ] || return 1
+    fi
+    WHY=$why
 }
 
 # The change of run $RUN does not wait; without a name, none does. Tell what became of it, and when,
 # by the host's own history, and who else's change waits.
 tell_ended() {
-    [ -z "$(header "$JOURNAL" run)" ] || tell_pending waiting
+    ! is_journal_whole || tell_pending waiting
     [ ! -r "$STATE/history" ] || awk -F '\t' -v run="$RUN" '
         (run == "" || $2 == run) && $3 ~ /^(confirmed|restored)$/ { last = $2 "\t" $3 "\t" $1 }
         END { if (last) print "ended\t" last }' "$STATE/history"
@@ -16,8 +29,13 @@ tell_ended() {
 }
 
 # Tell who changes the host, in line $1: run, profile, by whom, since when; what is done about it at
-# the moment, and the seconds until the host restores itself, each @empty where it is nothing.
+# the moment, and the seconds until the host restores itself, each @empty where it is nothing. Where
+# that cannot be believed, tell why.
 tell_pending() {
+    if is_journal_broken; then
+        emit problem journal - "$JOURNAL" whole "$WHY"
+        return
+    fi
     find_holder
     [ -n "$holder" ] || holder=@empty
     time_left

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optimizer.host import node_client, program
+from optimizer.host import kept_restore, node_client, program
 from optimizer.host.postgresql_health_query import (
     SECONDS,
     SESSION,
@@ -16,7 +16,7 @@ from optimizer.host.postgresql_health_query import (
     health_query,
 )
 from optimizer.host.postgresql_query import postgresql_query
-from optimizer.model.errors import OptimizerError
+from optimizer.model.errors import InvalidValue, OptimizerError
 from optimizer.model.node import VARIABLES
 from optimizer.model.pending import Pending
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
@@ -148,9 +148,13 @@ def confirm_program(
     return _ascii_only(confirm) + probe_program(request, logins)
 
 
-def cancel_program(run: str, logins: Logins = NO_LOGINS) -> str:
-    """Return the program that puts an unconfirmed change back at once."""
-    return _ascii_only(_logins(logins) + assign(RUN=run) + program("cancel"))
+def cancel_program(run: str, logins: Logins = NO_LOGINS, copy: Snapshot | None = None) -> str:
+    """Return the program that puts an unconfirmed change back at once.
+
+    copy: the controller's own copy of it, by which a damaged journal is mended first.
+    """
+    contents = _journal_contents(copy) if copy else ""
+    return _ascii_only(_logins(logins) + assign(RUN=run) + contents + program("cancel"))
 
 
 def _journal_contents(snapshot: Snapshot) -> str:
@@ -160,7 +164,7 @@ def _journal_contents(snapshot: Snapshot) -> str:
         assign(
             MANIFEST=manifest,
             EXPECTED_ID=snapshot_id(manifest),
-            RESTORE_PROGRAM=program("restore"),
+            RESTORE_PROGRAM=kept_restore(),
         )
         + "put_blobs() {\n"
         + " &&\n".join(["true", *blobs])
@@ -174,9 +178,14 @@ def _escaped(content: bytes) -> str:
     return shlex.quote(octal.decode("ascii"))
 
 
+# The form of a manifest. What a reader of the form before would not understand makes it a new one.
+FORMAT = 1
+
+
 def encode_manifest(snapshot: Snapshot) -> str:
     """Write a snapshot as the manifest that the host keeps: header lines, then steps."""
     header = {
+        "format": str(FORMAT),
         "run": snapshot.run,
         "kind": snapshot.kind,
         "created": snapshot.created,
@@ -190,16 +199,42 @@ def encode_manifest(snapshot: Snapshot) -> str:
         "label": snapshot.label,
     }
     lines = [f"{key}\t{_field(value)}" for key, value in header.items()]
-    lines += ["\t".join(_field(word) for word in _encode_step(step)) for step in snapshot.steps]
+    lines += ["\t".join(_encode_step(step)) for step in snapshot.steps]
     return "\n".join(lines) + "\n"
 
 
 def _field(text: str) -> str:
     """Keep a field free of what separates fields; the empty text would be lost by `read`."""
-    return " ".join(text.split()) or EMPTY
+    # What a command line had that is no text in its encoding is no reason to fail.
+    return " ".join(text.encode(errors="replace").decode().split()) or EMPTY
+
+
+def _verbatim(text: str) -> str:
+    """Keep a field as it is. InvalidValue: it has what separates fields, or is no text."""
+    if "\t" in text or len(text.splitlines()) > 1 or not text.isprintable():
+        what = f"{text!r} has a tab or another control character, and is left alone"
+        raise InvalidValue(what=what)
+    return text or EMPTY
 
 
 def _encode_step(step: Step) -> tuple[str, ...]:
+    return tuple(
+        _verbatim(word) if position in _VERBATIM.get(type(step), ()) else _field(word)
+        for position, word in enumerate(_fields_of(step))
+    )
+
+
+# Which fields of a step are found again on the host only as they are.
+_VERBATIM: Mapping[type, tuple[int, ...]] = {
+    FileStep: (1,),
+    LinkStep: (1,),
+    DirectoryStep: (1,),
+    MoveStep: (1, 2),
+    LineStep: (1, 6, 7),
+}
+
+
+def _fields_of(step: Step) -> tuple[str, ...]:
     match step:
         case ValueStep():
             texts = (step.tunable, step.path, step.before, step.after)
@@ -241,16 +276,21 @@ def _encode_file(ref: FileRef | None) -> str:
 
 
 def decode_manifest(text: str, blobs: Mapping[str, bytes] | None = None) -> Snapshot:
-    """Read a manifest back. GarbledAnswer: it is none."""
+    """Read a manifest back. GarbledAnswer: it is none, or has what only a newer version knows."""
     header: dict[str, str] = {}
     steps: list[Step] = []
     try:
-        for line in text.splitlines():
+        for line in text.removesuffix("\n").split("\n"):
             word, *rest = line.split("\t")
             if word in _DECODERS:
                 steps.append(_DECODERS[word](rest))
-            else:
+            elif word in _HEADER:
                 header[word] = "" if rest == [EMPTY] else "\t".join(rest)
+            else:
+                # A step that was passed over would be one that a way back leaves out.
+                raise ValueError(f"{word!r} is not known")
+        if int(header.get("format", "1")) > FORMAT:
+            raise ValueError(f"it is of a newer version, form {header['format']}")
         return Snapshot(
             run=header["run"],
             kind=header["kind"],  # type: ignore[arg-type]
@@ -302,7 +342,8 @@ def decode_file(text: str) -> FileRef | None:
 def decode_pending(words: Iterable[str]) -> Pending:
     """Read run, profile, by whom, since when, what is done about it, and the seconds left."""
     run, profile, by, since, doing, left = (*map(_text, words), *[""] * 6)[:6]
-    return Pending(run, profile, by, since, doing, int(left) if left else None)
+    seconds = int(left) if left.removeprefix("-").isdecimal() else None
+    return Pending(run, profile, by, since, doing, seconds)
 
 
 def _decode_line(words: list[str]) -> Step:
@@ -353,6 +394,13 @@ _DECODERS = {
 }
 
 
+# Manifests of earlier versions lack the form.
+_HEADER = frozenset(
+    {"format", "run", "kind", "created", "profile", "version"}
+    | {"by", "machine", "boot", "kernel", "undoes", "label"}
+)
+
+
 @dataclass(frozen=True)
 class Answer:
     """One line of an answer: its word and its fields."""
@@ -363,7 +411,8 @@ class Answer:
 
 def parse_answer(text: str) -> tuple[Answer, ...]:
     """Split an answer into its lines; empty lines are dropped."""
-    return tuple(_answers(text.splitlines()))
+    # Not splitlines(), which breaks at what a host has in its values too.
+    return tuple(_answers(text.replace("\r\n", "\n").split("\n")))
 
 
 def _answers(lines: Iterable[str]) -> Iterator[Answer]:

@@ -200,6 +200,7 @@ class Observation:
     undone: snapshots that a person put back on the host itself.
     unheld: snapshot -> path -> what a value became that the change could not hold.
     pending: the change that is not confirmed yet, None when there is none.
+    broken: why what the host keeps of a change that waits cannot be believed; empty when it can.
     is_torn: a change began or ended while the host was looked at, so this is some of each.
     lined: files of others with a line of ours at their end, by path.
     redis: every Redis and Valkey server, where a probe was asked for them.
@@ -230,6 +231,7 @@ class Observation:
     undone: frozenset[str] = frozenset()
     unheld: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pending: Pending | None = None
+    broken: str = ""
     is_torn: bool = False
     lined: Mapping[str, LinedFile] = field(default_factory=dict)
     redis: tuple[RedisInstance, ...] = ()

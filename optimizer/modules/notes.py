@@ -36,7 +36,7 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
     return tuple(
         dict.fromkeys(
             [
-                *_unconfirmed(observation),
+                *unconfirmed_notes(observation),
                 *_overridden(verdicts),
                 *_legacy_file(verdicts, observation),
                 *_unknown_ranges(verdicts),
@@ -54,9 +54,15 @@ def notes_for(verdicts: Sequence[Verdict], observation: Observation) -> tuple[st
     )
 
 
-def _unconfirmed(observation: Observation) -> Iterator[str]:
+def unconfirmed_notes(observation: Observation) -> Iterator[str]:
+    """Say that a change waits, or that one cannot go back by itself."""
     if observation.pending:
         yield f"nothing can be changed here now: {observation.pending}"
+    if observation.broken:
+        yield (
+            f"a change was not confirmed and cannot go back by itself: {observation.broken}; "
+            "optimizer rollback takes it back by the copy of the controller that made it"
+        )
 
 
 def _overridden(verdicts: Iterable[Verdict]) -> Iterator[str]:

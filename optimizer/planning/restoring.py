@@ -334,6 +334,15 @@ def _held(
     return held
 
 
+def hold(step: ValueStep, observation: Observation) -> ValueStep | None:
+    """Keep the value of a step as it is; None where it cannot be written."""
+    value = observation.values.get(step.path)
+    is_plain = not step.is_from_file and not _is_last(step)
+    if not is_plain or not value or value.state is not ValueState.WRITABLE:
+        return None
+    return _hold(step, value.text, value.text)
+
+
 def _hold(step: ValueStep, found: str, after: str) -> ValueStep:
     return ValueStep(
         tunable=step.tunable,

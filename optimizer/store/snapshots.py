@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from optimizer.model.errors import DamagedSnapshot, OptimizerError
 from optimizer.model.snapshot import snapshot_id
-from optimizer.store.files import state_directory, write
+from optimizer.store.files import keep, state_directory
+from optimizer.store.files import read as read_file
 
 
 class StoreFull(OptimizerError):
@@ -28,8 +29,8 @@ def save(machine_id: str, manifest: str, blobs: Mapping[str, bytes]) -> str:
     directory = _directory(machine_id, name)
     try:
         for sha, content in blobs.items():
-            write(directory / "files" / sha, content)
-        write(directory / "manifest", manifest.encode())
+            keep(directory / "files" / sha, content)
+        keep(directory / "manifest", manifest.encode())
         read(machine_id, name)
     except (OSError, DamagedSnapshot) as error:
         raise StoreFull(what=str(error)) from error
@@ -40,23 +41,31 @@ def read(machine_id: str, name: str) -> tuple[str, dict[str, bytes]]:
     """Return manifest and bytes of a kept snapshot. DamagedSnapshot: a hash does not fit."""
     directory = _directory(machine_id, name)
     try:
-        manifest = (directory / "manifest").read_text(encoding="utf-8")
+        manifest = read_file(directory / "manifest").decode()
+        blobs = dict(_blobs(directory / "files"))
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedSnapshot(snapshot=name[:8], what=str(error)) from error
     if snapshot_id(manifest) != name:
         raise DamagedSnapshot(snapshot=name[:8], what="the controller's manifest was changed")
-    files = directory / "files"
-    blobs = {file.name: file.read_bytes() for file in files.iterdir()} if files.is_dir() else {}
     for sha, content in blobs.items():
         if hashlib.sha256(content).hexdigest() != sha:
             raise DamagedSnapshot(snapshot=name[:8], what=f"the bytes of {sha[:12]} were changed")
     return manifest, blobs
 
 
+def _blobs(folder: Path) -> Iterator[tuple[str, bytes]]:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            yield path.name, read_file(path)
+
+
 def find_blob(machine_id: str, sha: str) -> bytes | None:
     """Look for bytes by their hash in all snapshots kept of a host."""
     for path in _directory(machine_id, "").glob(f"*/files/{sha}"):
-        content = path.read_bytes()
+        try:
+            content = read_file(path)
+        except OSError:
+            continue
         if hashlib.sha256(content).hexdigest() == sha:
             return content
     return None

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _NARROWEST = 80
 _WIDEST = 120
 # Text that came from a host must not move the cursor, recolour or reorder what is read.
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 # Our own signs within data, such as the summary of a host.
 _IN_ASCII = str.maketrans({"→": "->", "·": "|", "…": "...", "≥": ">=", "≤": "<="})
 _STYLES = (

@@ -40,6 +40,9 @@ def test_a_change_is_what_was_planned_and_goes_back_through_restarts(
     assert _changed(before.files, applied.files) == {INI, OURS}
     assert applied.files[OURS].startswith("f 644 0:0 ")
     assert applied.files[INI].rpartition(" ")[0] == before.files[INI].rpartition(" ")[0]
+    kept = pooler.host.run("cat $(find /var/lib/optimizer -type f); journalctl -o cat").stdout
+    ours = "".join(path.read_text() for path in one.state.rglob("*") if path.is_file())
+    assert kept and ours and "verysecret" not in kept + ours
     again = one.plan(*FULL, "--detailed-exitcode").expect(0).host(name)
     assert again["steps"] == again["files"] == []
     assert one.verify().expect(0).host(name)["state"] == "match"

@@ -6,7 +6,9 @@ A plain file stands in for a kernel value: a manifest can name any path. What /p
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.app.outcomes import verdict_of
-from optimizer.host import program
+from optimizer.host import kept_restore, program
 from optimizer.host.wire import (
     Answer,
     apply_program,
@@ -103,6 +105,25 @@ without_sweep = with_override("apply", 'sweep() { : >"$1"; }')
 without_probe = with_override("probe", "probe_main() { emit end; }")
 
 
+def _seal(rest: str) -> str:
+    return f"# sha256 {hashlib.sha256(rest.encode()).hexdigest()}"
+
+
+def _sealed(text: str) -> str:
+    """Seal the program anew that a change keeps in its journal, as it was edited by now."""
+    head, start, tail = text.partition("RESTORE_PROGRAM='# sha256 ")
+    quoted = re.match(r"[0-9a-f]{64}\n((?:[^']|'\"'\"')*)'", tail)
+    if not quoted:
+        return text
+    rest = quoted.group(1).replace("'\"'\"'", "'")
+    return f"{head}{start.removesuffix('# sha256 ')}{_seal(rest)}{tail[64:]}"
+
+
+_EDITED = kept_restore().split("\n", 1)[1].replace(_ASKS_SYSTEMD, "false")
+# What these hosts keep as the program that puts everything back.
+KEPT_RESTORE = f"{_seal(_EDITED)}\n{_EDITED}"
+
+
 @dataclass(frozen=True)
 class Lab:
     """One host made of files below `root`, and the shell that runs its programs."""
@@ -174,7 +195,7 @@ class Lab:
             text=True,
         )
         assert process.stdin
-        process.stdin.write(text.replace(_ASKS_SYSTEMD, "false"))
+        process.stdin.write(_sealed(text.replace(_ASKS_SYSTEMD, "false")))
         process.stdin.close()
         process.stdin = None
         return process
@@ -190,9 +211,9 @@ class Lab:
         text = without_probe(confirm_program(run, ProbeRequest(), identity))
         return verdict_of(self.run(edit(text)))
 
-    def cancel(self, run: str = RUN, edit: Edit = unchanged) -> str:
-        """Take back what waits; return the verdict."""
-        return verdict_of(self.run(edit(cancel_program(run))))
+    def cancel(self, run: str = RUN, edit: Edit = unchanged, copy: Snapshot | None = None) -> str:
+        """Take back what waits, with the controller's copy of it or without; return the verdict."""
+        return verdict_of(self.run(edit(cancel_program(run, copy=copy))))
 
     def restore(self, *arguments: str, edit: Edit = unchanged, **variables: str) -> list[Answer]:
         """Run the restore program, as the safety timer, the next boot or a person would."""
@@ -204,6 +225,13 @@ class Lab:
         assert verdict_of(answers) == "applied", answers
         assert self.confirm(change.run) == "confirmed"
         return identity_of(change)
+
+    def rename(self, run: str) -> Path:
+        """Let another change be in the place of the one that waits; return its manifest."""
+        manifest = self.journal / "manifest"
+        manifest.write_text(manifest.read_text().replace(RUN, run))
+        (self.journal / "id").write_text(f"{snapshot_id(manifest.read_text())}\n")
+        return manifest
 
     def hold(self, pid: int, doing: str = "applying", start: str = "", boot: str = "") -> Path:
         """Let a process have the lock of the journal, with another start or boot than its own."""
@@ -226,6 +254,11 @@ def end(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def kept_program(folder: Path) -> str:
+    """Read the program of a journal or snapshot, without its look whether it is whole."""
+    return (folder / "restore").read_text().split("\n", 2)[2]
 
 
 def identity_of(change: Snapshot) -> str:

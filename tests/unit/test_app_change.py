@@ -54,7 +54,7 @@ def test_what_is_applied_is_kept_on_both_sides(small: ProfileRequest) -> None:
     manifest, blobs = snapshots.read(host.facts["machine_id"], outcome.snapshot)
     assert host.snapshots == {outcome.snapshot: manifest}
     assert set(blobs.items()) <= set(host.blobs.items())
-    [run] = runs.listed()
+    [run], _ = runs.listed()
     assert (run.verb, run.profile, run.by, run.hosts, run.changed) == (
         "apply", "small", "ana@desk", 1, 1,
     )  # fmt: skip
@@ -67,7 +67,7 @@ def test_nothing_to_do_asks_nobody(small: ProfileRequest) -> None:
     asked = len(hosts.asked)
     outcome = only(apply(hosts, again, PATIENT))
     assert (outcome.state, len(hosts.asked)) == ("unchanged", asked)
-    assert len(runs.listed()) == 1
+    assert len(runs.listed()[0]) == 1
 
 
 def test_a_stale_plan_is_refused_by_name(small: ProfileRequest) -> None:
@@ -391,7 +391,7 @@ EDITS: Mapping[str, tuple[str, str, str]] = {
     "a value": ('"after":"1"', '"after":"99"', "was changed after it was made"),
     "the host's name": ('"name":"db-1"', '"name":"db-2"', "was changed after it was made"),
     "the id": ('"id":"sha256:', '"id":"sha256:0', "was changed after it was made"),
-    "the schema": ("optimizer/plan/1", "optimizer/plan/2", "is not a plan: schema"),
+    "the schema": ("optimizer/plan/1", "optimizer/plan/2", "is of another version"),
     "a step": ('"step":"value"', '"step":"shell"', "is not a plan: hosts.0.steps"),
     "a field": ('"kind":"apply"', '"kind":"apply","force":true', "is not a plan: force"),
     "its end": ("}", "", "is not a plan"),

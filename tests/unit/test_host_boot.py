@@ -25,12 +25,13 @@ from tests.unit.shell_lab import (
     Lab,
     blobs,
     identity_of,
+    kept_program,
     ref,
     skip_without,
     without_probe,
     without_sweep,
 )
-from tests.unit.test_host_killed import NEVER, killed
+from tests.unit.test_host_killed import NEVER, after_a_boot, killed
 
 OLD = b"made in C: quiet \n"
 NEW = b"made in C: quiet ours\n"
@@ -110,7 +111,8 @@ def test_a_menu_is_written_when_its_files_make_it(menu: Menu) -> None:
     assert menu.menu.read_bytes() == NEW
     assert sorted(path.name for path in menu.menu.parent.iterdir()) == ["menu", "ours", "theirs"]
     kept = menu.lab.state / "snapshots" / identity_of(change)
-    assert {path.name for path in kept.iterdir()} == {"files", "manifest", "progress", "restore"}
+    names = {"files", "id", "manifest", "progress", "restore"}
+    assert {path.name for path in kept.iterdir()} == names
 
 
 def test_a_menu_that_is_older_than_its_files_is_not_touched(menu: Menu) -> None:
@@ -169,7 +171,7 @@ def put_through(menu: Menu) -> str:
 
 
 def restore(menu: Menu, kept: str) -> tuple[Answer, ...]:
-    return menu.run((Path(kept) / "restore").read_text(), "manual", kept)
+    return menu.run(kept_program(Path(kept)), "manual", kept)
 
 
 def test_a_person_gets_the_old_bytes_back(menu: Menu) -> None:
@@ -183,7 +185,7 @@ def test_a_menu_with_a_new_kernel_is_made_once_more(menu: Menu, force: str) -> N
     kept = put_through(menu)
     menu.theirs.write_bytes(b"quiet crashkernel=1\n")
     menu.make(OTHER)
-    text = menu.moved((Path(kept) / "restore").read_text())
+    text = menu.moved(kept_program(Path(kept)))
     answers = menu.lab.run(text, "manual", kept, PATH=menu.path, FORCE=force)
     assert verdict_of(answers) == "restored"
     assert [note for note in notes_of(answers) if "was made once more" in note]
@@ -218,7 +220,7 @@ def test_a_confirmation_killed_at_any_stage_leaves_the_whole_menu_or_nothing(
         assert menu.menu.read_bytes() in (OLD, NEW)
         journal = menu.lab.journal / "restore"
         if journal.exists():
-            menu.run(journal.read_text(), "boot")
+            menu.run(after_a_boot(kept_program(journal.parent)), "boot")
         kept = menu.lab.state / "snapshots" / identity_of(change)
         if kept.exists():
             assert menu.menu.read_bytes() == NEW

@@ -76,8 +76,7 @@ def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) ->
     busy = dash.hold(os.getpid(), "confirming")
     timer = dash.start(program("restore"), "automatic", RUN)
     wait_for(lambda: sleeps(timer.pid))
-    manifest = dash.journal / "manifest"
-    manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
+    dash.rename(OTHER_RUN)
     waiting = dash.tree()
     busy.unlink()
     assert timer.communicate(timeout=20) == ("", "")

@@ -16,6 +16,7 @@ from tests.unit.factories import observation
 from tests.unit.shell_lab import (
     Lab,
     identity_of,
+    kept_program,
     setting,
     verdict,
     with_override,
@@ -48,7 +49,7 @@ def _die(lab: Lab, steps: list[ValueStep], functions: str) -> None:
 
 
 def _boot(lab: Lab) -> list[str]:
-    answers = lab.run(after_a_boot((lab.journal / "restore").read_text()), "boot")
+    answers = lab.run(after_a_boot(kept_program(lab.journal)), "boot")
     assert verdict(answers) == "restored", answers
     return words(answers)
 
@@ -77,7 +78,7 @@ def test_a_death_between_two_writes_leaves_nothing_of_what_else_the_first_one_ch
     dies = _moves(first, other, f'"{second}=2") kill -9 0 ;;')
     _die(lab, [setting(first, "1", "2"), setting(second, "1", "2")], dies)
     assert other.read_text() == "6\n"
-    assert f"collateral\t{other}\t5\t6\n" in (lab.journal / "progress").read_text()
+    assert f"collateral\t{other}\t5\t6\t" in (lab.journal / "progress").read_text()
     assert "foreign" not in _boot(lab)
     assert lab.tree() == before
 
@@ -91,6 +92,19 @@ def test_a_death_right_behind_a_write_does_not_either(lab: Lab) -> None:
     assert "collateral" not in (lab.journal / "progress").read_text()
     assert "foreign" not in _boot(lab)
     assert lab.tree() == before
+
+
+def test_a_look_before_a_write_that_was_damaged_is_not_believed(lab: Lab) -> None:
+    """What else the write has changed is then not known, and nothing is put back by a guess."""
+    first, other = lab.value("first", "1"), lab.value("other", "5")
+    _die(lab, [setting(first, "1", "2")], _moves(first, other) + "changed() { kill -9 0; }\n")
+    around = lab.journal / "around"
+    around.write_text(around.read_text().replace(f"{other}:5", f"{other}:7"))
+    answers = lab.run(f"exec 2>/dev/null\n{after_a_boot(kept_program(lab.journal))}", "boot")
+    assert verdict(answers) == "incomplete"
+    [failed] = [answer.fields for answer in answers if answer.word == "failed"]
+    assert failed[1] == str(around)
+    assert (first.read_text(), other.read_text()) == ("1\n", "6\n")
 
 
 def test_what_two_writes_move_goes_back_to_where_it_was_first(lab: Lab) -> None:
@@ -224,6 +238,6 @@ def test_a_death_on_the_way_to_a_governor_loses_no_setting_in_a_fake_tree(
     steps, before = _fake_cpufreq(lab), lab.tree()
     _die(lab, steps, f"DIE={text}\n{_FAKE_DRIVER}")
     assert lab.tree() != before
-    restore = with_override("restore", _FAKE_DRIVER)((lab.journal / "restore").read_text())
+    restore = with_override("restore", _FAKE_DRIVER)(kept_program(lab.journal))
     assert verdict(lab.run(after_a_boot(restore), "boot")) == "restored"
     assert lab.tree() == before

@@ -15,6 +15,7 @@ from tests.unit.shell_lab import (
     Lab,
     everything,
     identity_of,
+    kept_program,
     skip_without,
     skip_without_rights,
     verdict,
@@ -60,7 +61,7 @@ after_a_boot = with_override("restore", "is_of_this_boot() { return 1; }")
 def boot(lab: Lab) -> None:
     """Do what the unit of the safety timer does at the next boot."""
     if (lab.journal / "restore").exists():
-        lab.run(after_a_boot((lab.journal / "restore").read_text()), "boot")
+        lab.run(after_a_boot(kept_program(lab.journal)), "boot")
 
 
 @STAGES
@@ -129,7 +130,7 @@ def test_a_restore_killed_at_any_stage_is_finished_by_the_next_one(
         killed(lab, "apply", apply_program(change, 600), NEVER)
         broken = with_override("confirm", "keep() { kill -9 0; }")
         lab.start(broken(confirmation())).communicate(timeout=60)
-        restore = after_a_boot((lab.journal / "restore").read_text())
+        restore = after_a_boot(kept_program(lab.journal))
         is_over = killed(lab, "restore", restore, last, "boot") < last
         boot(lab)
         assert lab.tree() == before, f"killed at stage {last}"

@@ -29,6 +29,7 @@ from tests.unit.shell_lab import (
     Lab,
     everything,
     identity_of,
+    kept_program,
     setting,
     verdict,
     wait_for,
@@ -83,7 +84,7 @@ def test_a_number_that_was_given_again_holds_nothing(dash: Lab, about: dict[str,
     assert verdict(dash.apply(change)) == "applied"
     assert dash.confirm() == "confirmed"
     assert {path.name for path in (dash.state / "snapshots" / identity_of(change)).iterdir()} == {
-        "files", "manifest", "progress", "restore",
+        "files", "id", "manifest", "progress", "restore",
     }  # fmt: skip
 
 
@@ -123,8 +124,7 @@ def test_who_waited_for_the_lock_leaves_another_change_alone(dash: Lab, name: st
     }
     waits = dash.start(programs[name])
     wait_for(lambda: sleeps_below(waits.pid))
-    manifest = dash.journal / "manifest"
-    manifest.write_text(manifest.read_text().replace(RUN, OTHER_RUN))
+    manifest = dash.rename(OTHER_RUN)
     waiting = dash.tree()
     busy.unlink()
     answers = parse_answer(waits.communicate(timeout=20)[0])
@@ -326,7 +326,7 @@ def _pair(lab: Lab, early: float, late: float) -> str:
     confirm = with_override("confirm", _EAGER)(
         without_probe(confirm_program(RUN, ProbeRequest(), identity_of(change)))
     )
-    restore = with_override("restore", _EAGER)((lab.journal / "restore").read_text())
+    restore = with_override("restore", _EAGER)(kept_program(lab.journal))
     confirming = lab.start(f"sleep {early:.3f}\n{confirm}")
     restoring = lab.start(f"sleep {late:.3f}\n{restore}", "automatic", RUN)
     said = [parse_answer(one.communicate(timeout=60)[0]) for one in (confirming, restoring)]

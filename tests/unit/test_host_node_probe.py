@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.shell_lab import SHELLS, skip_without
+from tests.unit.shell_lab import SHELLS, skip_without, skip_without_rights
 
-_PARTS = ("common", "node", "node_probe")
+_PARTS = ("common", "integrity", "psql", "node", "node_probe")
 _SOURCE = "\n".join(
     files("optimizer.host").joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in _PARTS
 )
@@ -74,6 +74,21 @@ def test_of_an_environment_file_only_what_was_asked_for_is_told(shell: str, tmp_
         [place, "NODE_OPTIONS", "--c --d"],
         [place, "NODE_OPTIONS", '--title="x"'],
     ]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_program_of_root_that_others_can_change_is_not_asked(shell: str, tmp_path: Path) -> None:
+    skip_without_rights()
+    program = tmp_path / "node"
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/run'\necho 20.1.0\n")
+    program.chmod(0o755)
+    scratch = f"scratch='{tmp_path}/x'; : >\"$scratch.binaries\"; NODE_FLAGS="
+    asks = f"{scratch}; user=root path='{program}'; node_binary"
+    assert _asked(shell, asks) == [["version", "20.1.0"]]
+    (tmp_path / "run").unlink()
+    tmp_path.chmod(0o777)
+    assert _asked(shell, asks) == [["unsafe", "yes"]]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

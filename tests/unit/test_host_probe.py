@@ -201,7 +201,7 @@ def test_a_snapshot_is_kept_without_a_change(lab: Lab) -> None:
     found = lab.state / "snapshots"
     assert [path.name for path in found.iterdir()] == [identity_of(kept)]
     assert {path.name for path in (found / identity_of(kept)).iterdir()} == {
-        "manifest", "files", "restore",
+        "manifest", "id", "files", "restore",
     }  # fmt: skip
 
 

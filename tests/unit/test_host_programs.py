@@ -18,6 +18,7 @@ from optimizer.host.wire import apply_program
 from optimizer.model.transaction import ValueStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
+    KEPT_RESTORE,
     NEW,
     OLD,
     OTHER_RUN,
@@ -75,9 +76,10 @@ def test_an_applied_and_confirmed_change_is_all_there(lab: Lab) -> None:
 def test_the_snapshot_has_what_the_way_back_takes(lab: Lab) -> None:
     identity = lab.put_through(everything(lab))
     kept = lab.state / "snapshots" / identity
-    assert {path.name for path in kept.iterdir()} == {"files", "manifest", "progress", "restore"}
+    names = {path.name for path in kept.iterdir()}
+    assert names == {"files", "id", "manifest", "progress", "restore"}
     assert {path.read_bytes() for path in (kept / "files").iterdir()} == {OLD, NEW}
-    assert (kept / "restore").read_text().startswith(program("restore")[:200])
+    assert (kept / "restore").read_text() == KEPT_RESTORE
     assert not lab.journal.exists()
     assert oct(lab.state.stat().st_mode) == "0o40700"
     events = [line.split("\t")[1:4] for line in (lab.state / "history").read_text().splitlines()]

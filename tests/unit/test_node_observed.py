@@ -112,6 +112,7 @@ def test_a_limit_of_our_own_is_no_limit_to_follow(lines: str, limit: int | None)
         ("node\tpid 9\tkind\tnone\n", "is run by no unit"),
         ("node\tpid 9\tkind\tnone\nnode\tpid 9\tpm2\tyes\n", "--update-env"),
         ("node\tpid 9\tkind\tunit\nnode\tpid 9\tTransient\tyes\n", "systemd-run"),
+        ("node\tpid 9\tkind\tunit\nnode\tpid 9\tunsafe\tyes\n", "can be changed by others"),
     ],
 )
 def test_what_is_not_managed_is_reported_with_what_to_do(more: str, said: str) -> None:

@@ -148,22 +148,28 @@ def test_runs_are_listed_newest_first_and_keep_their_result(state: Path) -> None
     for identity in ("r-20261121-101500-aa", "r-20261122-101500-aa", "r-20261121-101501-aa"):
         path = runs.record(info(identity), '{"schema": "optimizer/apply/1", "x": [1]}')
         assert json.loads(path.read_text())["result"] == {"schema": "optimizer/apply/1", "x": [1]}
-    assert runs.listed() == [
-        info("r-20261122-101500-aa"),
-        info("r-20261121-101501-aa"),
-        info("r-20261121-101500-aa"),
-    ]
+    assert runs.listed() == (
+        [
+            info("r-20261122-101500-aa"),
+            info("r-20261121-101501-aa"),
+            info("r-20261121-101500-aa"),
+        ],
+        [],
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run": {}}', '{"result": {}}', '"run"'])
 def test_a_record_that_cannot_be_read_hides_no_other(state: Path, text: str) -> None:
     runs.record(info("r-20261121-101500-aa"), "{}")
-    (state / "runs" / "r-20261122-101500-bb.json").write_text(text)
-    assert [run.id for run in runs.listed()] == ["r-20261121-101500-aa"]
+    broken = state / "runs" / "r-20261122-101500-bb.json"
+    broken.write_text(text)
+    found, [problem] = runs.listed()
+    assert [run.id for run in found] == ["r-20261121-101500-aa"]
+    assert (problem.path, "cannot be believed" in problem.what) == (str(broken), True)
 
 
 def test_before_the_first_run_there_is_none() -> None:
-    assert runs.listed() == []
+    assert runs.listed() == ([], [])
 
 
 def test_the_state_is_kept_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
