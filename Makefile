@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: help demo test hosts test-vm test-vagrant check format unit docs bench lock clean
+.PHONY: help demo test hosts test-vm test-vagrant faults check format unit docs bench lock clean
 
 help:
 	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
 	@echo 'make test    the whole suite; as root also on real hosts and a virtual machine'
 	@echo 'make test-vm only the tests on a virtual machine, which has a kernel of its own'
 	@echo 'make test-vagrant  up, apply, reboot, verify and rollback through Vagrant and libvirt'
+	@echo 'make faults  cut changes off at every write, and count what hosts survive (as root)'
 	@echo 'make check   lint, types, import rules, shell scripts, quick unit tests'
 	@echo 'make bench   remote commands and times, beside plain pyinfra'
 	@echo 'make docs    write the generated pages again'
@@ -32,6 +33,9 @@ test-vm: $(STAMP)
 
 test-vagrant: $(STAMP)
 	@$(BIN)/python -m pytest tests/vagrant -q
+
+faults: $(STAMP)
+	@$(BIN)/python -m tests.hosts.faults
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .

@@ -25,6 +25,7 @@ _KEPT = (f"file {STATE}/snapshots/", f"file {STATE}/history")
 _KEPT_DIRECTORIES = (f"file {STATE}", f"file {STATE}/snapshots")
 
 _POOLED = ("pgbouncer", "postgresql")
+_ALL = ("nodejs", "pgbouncer", "postgresql", "redis-server")
 
 KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
     {
@@ -57,6 +58,9 @@ KINDS: Mapping[str, Callable[[], Host]] = MappingProxyType(
         "offer17": lambda: NspawnHost(
             "offer17", release="trixie", packages=("postgresql",), offered=("pgbouncer",)
         ),
+        # All services at once, for changes that are cut off.
+        "faulty12": lambda: NspawnHost("faulty12", packages=_ALL),
+        "faulty13": lambda: NspawnHost("faulty13", release="trixie", packages=_ALL),
         # Node 18 and 20, as Debian builds them.
         "node18": lambda: NspawnHost("node18", packages=("nodejs",)),
         "node20": lambda: NspawnHost("node20", release="trixie", packages=("nodejs",)),

@@ -1,0 +1,1 @@
+"""Fault injection: a change that is cut off at each of its writes, on real hosts."""

@@ -1,0 +1,137 @@
+"""Cut changes off at every point, on two hosts at once, and print how many they survived.
+
+`python -m tests.hosts.faults [--every N] [AREA...]`: the areas, all of them by default. Each of
+the two releases takes every other point, so that together they have each of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.hosts.controller import new_controller
+from tests.hosts.faults.area import AREAS, furnish
+from tests.hosts.faults.faulty import FaultyHost
+from tests.hosts.faults.sweep import Sweep, Verdict
+from tests.hosts.faults.ways import WAYS, Way
+from tests.hosts.lab import KINDS
+
+HOSTS = ("faulty12", "faulty13")
+PARTS = ("system", "redis", "postgresql", "node")
+
+
+@dataclass
+class Figures:
+    """Points by area, way and phase: how many were tried, and how many survived."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    survived: Counter[str] = field(default_factory=Counter)
+
+    def add(self, key: str, verdict: Verdict) -> None:
+        """Count one point."""
+        self.tried[key] += 1
+        self.survived[key] += verdict.is_survived
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(self.tried + other.tried, self.survived + other.survived)
+
+
+class Bench:
+    """One furnished host with its recorded sweep; replaced where a point has spoilt it."""
+
+    def __init__(self, kind: str, area: str) -> None:
+        self._kind, self._area = kind, area
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Bench:
+        self._boot()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _boot(self) -> None:
+        self._stack.close()
+        host = KINDS[self._kind]()
+        self._stack.callback(host.stop)
+        host.start()
+        faulty = FaultyHost(host)
+        faulty.install()
+        furnish(host)
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self.sweep = Sweep(faulty, AREAS[self._area], new_controller(folder, host))
+        self.sweep.record()
+
+    def cut(self, way: Way, phase: str, number: int) -> Verdict:
+        """Cut once; a host that is spoilt by it is given up."""
+        verdict = way.cut(self.sweep, phase, number)
+        if not verdict.is_survived:
+            self._boot()
+        return verdict
+
+
+def main() -> int:
+    """Sweep; the exit status is 1 when a host did not survive a point."""
+    parser = argparse.ArgumentParser(prog="faults", description="cut changes off at every point")
+    parser.add_argument("areas", nargs="*", metavar="AREA", help=", ".join(AREAS))
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth point")
+    parser.add_argument("--way", action="append", choices=[way.name for way in WAYS])
+    arguments = parser.parse_args()
+    areas = arguments.areas or PARTS
+    ways = [way for way in WAYS if way.name in (arguments.way or [way.name])]
+    began = time.monotonic()
+    with ProcessPoolExecutor(len(HOSTS)) as pool:
+        jobs = [pool.submit(_swept, at, areas, ways, arguments.every) for at in range(len(HOSTS))]
+        figures = sum((job.result() for job in jobs), Figures())
+    for key, tried in sorted(figures.tried.items()):
+        _say(f"{key:48} points tried {tried:4}, survived {figures.survived[key]:4}")
+    tried, survived = figures.tried.total(), figures.survived.total()
+    minutes = (time.monotonic() - began) / 60
+    _say(f"{'all':48} points tried {tried:4}, survived {survived:4}, in {minutes:.0f} minutes")
+    return 0 if tried == survived else 1
+
+
+def _swept(share: int, areas: list[str], ways: list[Way], every: int) -> Figures:
+    """Take every other point of each area, on one release."""
+    figures = Figures()
+    for area in areas:
+        with Bench(HOSTS[share], area) as bench:
+            for way in ways:
+                for phase, number in _points(bench, way, share, every):
+                    verdict = bench.cut(way, phase, number)
+                    figures.add(f"{area}, {phase}: {way.name}", verdict)
+                    tell(f"{HOSTS[share]} {area} {phase} {number} {way.name}", verdict)
+    return figures
+
+
+def _points(bench: Bench, way: Way, share: int, every: int) -> Iterator[tuple[str, int]]:
+    stride = way.stride * every
+    for phase in way.phases:
+        count = bench.sweep.count(phase, only_room=way.name == "disk full")
+        for number in range(1 + share * stride, count + 1, len(HOSTS) * stride):
+            yield phase, number
+
+
+def tell(where: str, verdict: Verdict) -> None:
+    """Print what became of one point."""
+    point = f"{verdict.point.kind} {verdict.point.what}" if verdict.point else "nothing"
+    _say(f"{where} ({point}): {verdict.state or 'NEITHER'}")
+    for key, change in list(verdict.left.items())[:9] if not verdict.is_survived else ():
+        _say(f"    {key}: {change[0]} → {change[1]}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

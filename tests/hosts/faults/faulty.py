@@ -1,0 +1,140 @@
+"""A host whose remote commands can be cut off at any write, and replayed without a controller.
+
+`cut.pl` stands between sshd and every command. A run of the real command line is recorded once:
+the very bytes that the controller sent are then sent again, and cut off somewhere else each time.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.host import Host
+from tests.hosts.lab import STATE
+
+FOLDER = "/run/faults"
+_CUTTER = "/usr/local/sbin/cut.pl"
+_SSHD = "/etc/ssh/sshd_config.d/faults.conf"
+# What sshd of the host does for every command: the first line of the orders is for the next one.
+_INSTALL = f"""
+cat >{_CUTTER}
+printf 'Match User root\n    ForceCommand /usr/bin/perl {_CUTTER}\n' >{_SSHD}
+echo 'd {FOLDER} 0700' >/etc/tmpfiles.d/faults.conf
+"""
+# How the engine has the far shell take a program, for an account that is root.
+_RECEIVE = shlex.quote('IFS= read -r secret; eval "$(cat)"')
+# Servers come back by themselves, or are started; the next look at the host, here that of the plan,
+# takes what a killed one has left.
+_MEND = f"""
+for path in /tmp/optimizer-probe.*; do
+    [ ! -e "$path" ] || sh -c {_RECEIVE} <{FOLDER}/plan >/dev/null
+done
+for unit in redis-server.service 'postgresql@*.service'; do
+    systemctl is-active -q "$unit" || systemctl start "$unit" 2>/dev/null
+done
+"""
+# What the timer does, ahead of its time, and then it is spent. systemd goes on trying.
+_FIRE = f"""
+[ ! -e {FOLDER}/read-only ] || {{ umount -l /etc; rm {FOLDER}/read-only; }}
+timers=$(systemctl list-units --plain --no-legend 'optimizer-restore-*.timer' | cut -d ' ' -f 1)
+for timer in $timers; do
+    unit=${{timer%.timer}}.service
+    systemctl start $unit
+    while systemctl is-active $unit | grep -q '^activ'; do sleep 0.1; done
+    systemctl stop $timer 2>/dev/null
+done
+"""
+# A host is back when nothing is armed; without a timer nothing will change any more.
+_SETTLE = """
+armed() { systemctl list-units --all --plain --no-legend 'optimizer-restore-*' | grep -q .; }
+for try in $(seq 600); do
+    armed || break
+    sleep 0.1
+done
+"""
+READ_ONLY = f"mount --bind /etc /etc; mount -o remount,bind,ro /etc; touch {FOLDER}/read-only"
+_LOG = f"cat {FOLDER}/log || :\n"
+_HELD = f"{FOLDER}/held"
+# The command stands still until that is seen, and then goes on by itself.
+HOLD = f"touch {_HELD}; sleep 4"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One change of a host, as the kernel saw it: its number, kind and object."""
+
+    number: int
+    kind: str
+    what: str
+
+    @property
+    def takes_room(self) -> bool:
+        """Whether a full disk can refuse it."""
+        is_disk = not self.what.startswith(("/proc/", "/sys/", "/dev/", "/run/"))
+        return is_disk and self.kind in ("create", "write", "mkdir", "link", "rename")
+
+
+@dataclass(frozen=True)
+class FaultyHost:
+    """A host with the cutter between sshd and its commands."""
+
+    host: Host
+
+    def install(self) -> None:
+        """Put the cutter in, before the host is looked at for the first time; it is rebooted."""
+        self.host.run(_INSTALL, input=(Path(__file__).parent / "cut.pl").read_text())
+        self.host.reboot()
+
+    def order(self, *orders: str) -> None:
+        """Say what becomes of the next commands, one after the other; the rest passes."""
+        self.host.run(f"cat >{FOLDER}/orders", input="".join(f"{one}\n" for one in orders))
+
+    def keep(self, *names: str) -> dict[str, tuple[Point, ...]]:
+        """Name the programs that were recorded since the last time; return their points."""
+        points = {}
+        for at, name in enumerate(names, start=1):
+            here = f"{FOLDER}/program.{at}"
+            said = self.host.run(f"mv {here} {FOLDER}/{name}; cat {here}.log; rm {here}.log")
+            points[name] = _read(said.stdout)
+        return points
+
+    def run(self, *programs: str) -> None:
+        """Send recorded programs again, uncut."""
+        self.host.run("".join(map(_sent, programs)), timeout=300)
+
+    def cut(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
+        """Send programs again, each as ordered, to a host without snapshots; then have the timer at
+        once, and wait.
+
+        programs: name and order; `restore` is what the timer runs. Returns what the last one has
+        changed, up to its end.
+        """
+        sent = "".join(_sent(name, order) for name, order in programs)
+        sent = f"rm -rf {STATE} {FOLDER}/log\n{sent}"
+        return _read(self.host.run(f"{sent}{_FIRE}{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
+
+    def settle(self) -> tuple[Point, ...]:
+        """Wait for the timer itself."""
+        return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=200).stdout)
+
+    def wait_until_held(self) -> None:
+        """Wait until a command that was ordered to hold stands still, without taking its order."""
+        rounds = f"for i in $(seq 1200); do sudo test ! -e {_HELD} || break; sleep 0.05; done"
+        self.host.run(f"{rounds}; sudo rm {_HELD}", user="operator", timeout=90)
+
+
+def _sent(name: str, order: str = "") -> str:
+    """Return the command that sends a program, as ordered if it is."""
+    if name == "restore":
+        run = f"$(awk '$1 == \"run\" {{ print $2 }}' {STATE}/journal/manifest)"
+        program, given = f"sh {STATE}/journal/restore automatic {run}", ""
+    else:
+        program, given = f"sh -c {_RECEIVE}", f" <{FOLDER}/{name}"
+    cutter = f"perl {_CUTTER} run {shlex.quote(order)} " if order else ""
+    return f"{cutter}{program}{given} >/dev/null || :\n"
+
+
+def _read(log: str) -> tuple[Point, ...]:
+    lines = (line.split("\t") for line in log.splitlines())
+    return tuple(Point(int(number), kind, what) for number, kind, what in lines)

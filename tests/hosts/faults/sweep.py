@@ -1,0 +1,140 @@
+"""Cut a change off at one point after the other, and see that the host is whole each time."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+
+from tests.hosts.controller import PATIENCE, PROFILES, QUICK, Controller
+from tests.hosts.faults.area import Area
+from tests.hosts.faults.faulty import HOLD, FaultyHost, Point
+from tests.hosts.lab import STATE, without_records
+from tests.hosts.scan import Differences, Scan, difference
+
+PROFILE = str(PROFILES / "faults.yaml")
+BEFORE, CONFIRMED = "as before", "confirmed"
+
+# What runs before the program that is cut off, from a host that is as before.
+_FIRST = {
+    "apply": (),
+    "confirm": ("apply",),
+    "restore": ("apply",),
+    "undo": ("apply", "confirm"),
+    "undone": ("apply", "confirm", "undo"),
+}
+PHASES = tuple(_FIRST)
+# A service that was started again is as good as before. Path units fail when this machine has no
+# inotify instances left for its containers; systemd remembers what was mounted over /etc.
+_APART = ("pid ", "unit systemd-ask-password-", "unit etc.mount")
+_ALLOWED = ("--allow", "restart")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a host that was cut off.
+
+    state: as before, confirmed, or empty where it is neither; point: None where there was none
+    of that number any more. left: what is neither, held against the nearer of the two.
+    """
+
+    point: Point | None
+    state: str
+    left: Differences
+
+    @property
+    def is_survived(self) -> bool:
+        """Whether the host is entirely one or the other."""
+        return bool(self.state)
+
+
+class Sweep:
+    """One area of one host, recorded once, and then cut off again and again."""
+
+    def __init__(self, faulty: FaultyHost, area: Area, controller: Controller) -> None:
+        self._faulty = faulty
+        self._area = area
+        self._controller = controller
+        self._sights: dict[str, Scan] = {}
+        self.points: dict[str, tuple[Point, ...]] = {}
+
+    def record(self) -> None:
+        """Make the change and its rollback once, uncut; the host is as before afterwards."""
+        faulty, one = self._faulty, self._controller
+        self._sights[BEFORE] = self._area.sight(faulty.host)
+        faulty.order("record", "record", "record")
+        one.apply(*self._wanted("600")).expect(0)
+        self.points |= faulty.keep("plan", "apply", "confirm")
+        self._sights[CONFIRMED] = self._area.sight(faulty.host)
+        faulty.order("pass", "record", "record")
+        one.rollback(*_ALLOWED, "--confirm-timeout", "600").expect(0)
+        self.points |= faulty.keep("undo", "undone")
+        # A restore has the most to put back when it follows a confirmation that was nearly done.
+        self.points["restore"] = self._run("restore", "kill 0")
+        verdict = self._judged(self.points["restore"])
+        assert verdict.state == BEFORE, f"it does not even come back uncut: {verdict.left}"
+
+    def count(self, phase: str, *, only_room: bool = False) -> int:
+        """Return how many changes a phase makes; of those that take room on a disk, if wanted."""
+        return sum(point.takes_room or not only_room for point in self.points[phase])
+
+    def cut(self, phase: str, order: str) -> Verdict:
+        """Cut one phase of a change off as ordered, let the host recover, and look at it.
+
+        A host that is whole is as before afterwards.
+        """
+        return self._judged(self._run(phase, order))
+
+    def lose_controller(self, phase: str, number: int, *, is_cut_off: bool) -> Verdict:
+        """Kill the controller while a command of it stands still, or cut the network there.
+
+        The real timer has to bring the host back.
+        """
+        position = ("apply", "confirm").index(phase)
+        self._faulty.order(*["pass"] * (1 + position), f"strike {number} {HOLD}")
+        process = self._controller.start(
+            "apply", self._controller.inventory, "--yes", *self._wanted(QUICK)
+        )
+        self._faulty.wait_until_held()
+        if is_cut_off:
+            self._faulty.host.disconnect()
+            time.sleep(int(QUICK))
+            self._faulty.host.reconnect()
+        else:
+            process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+        return self._judged(self._faulty.settle())
+
+    def _wanted(self, timeout: str) -> tuple[str, ...]:
+        only = (word for glob in self._area.only for word in ("--only", glob))
+        return ("--profile", PROFILE, *only, *_ALLOWED, "--confirm-timeout", timeout)
+
+    def _run(self, phase: str, order: str) -> tuple[Point, ...]:
+        first = [(name, "") for name in _FIRST[phase]]
+        if phase == "restore":
+            first.append(("confirm", f"kill {self._commit}"))
+        return self._faulty.cut(*first, (phase, order))
+
+    @property
+    def _commit(self) -> int:
+        """The change by which a confirmation is final: the journal becomes a snapshot."""
+        target = f"{STATE}/snapshots/"
+        return next(
+            point.number
+            for point in self.points["confirm"]
+            if point.kind == "rename" and point.what.startswith(target)
+        )
+
+    def _judged(self, points: tuple[Point, ...]) -> Verdict:
+        now = self._area.sight(self._faulty.host)
+        left = {state: _left(sight, now) for state, sight in self._sights.items()}
+        state = next((state for state, changes in left.items() if not changes), "")
+        if state == CONFIRMED:
+            self._faulty.run("undo", "undone")
+        return Verdict(points[-1] if points else None, state, min(left.values(), key=len))
+
+
+def _left(wanted: Scan, now: Scan) -> Differences:
+    """Return what is not as wanted."""
+    changes = without_records(difference(wanted, now))
+    return {key: change for key, change in changes.items() if not key.startswith(_APART)}

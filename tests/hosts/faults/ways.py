@@ -1,0 +1,47 @@
+"""The ways in which a change is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.hosts.faults.faulty import READ_ONLY
+from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way. stride: between two points that are tried; phases: where it makes sense."""
+
+    name: str
+    cut: Callable[[Sweep, str, int], Verdict]
+    stride: int = 1
+    phases: tuple[str, ...] = PHASES
+
+
+def _ordered(order: str, sweep: Sweep, phase: str, number: int) -> Verdict:
+    return sweep.cut(phase, order.format(number))
+
+
+def _killed(sweep: Sweep, phase: str, number: int) -> Verdict:
+    return sweep.lose_controller(phase, number, is_cut_off=False)
+
+
+def _cut_off(sweep: Sweep, phase: str, number: int) -> Verdict:
+    return sweep.lose_controller(phase, number, is_cut_off=True)
+
+
+# Both commands of a change, at some moments from before their first change to after the last one:
+# each of these takes as long as the real timer.
+_COMMANDS = ("apply", "confirm")
+
+WAYS = (
+    Way("killed", partial(_ordered, "kill {}")),
+    Way("disk full", partial(_ordered, "full {}")),
+    Way("/etc read-only", partial(_ordered, f"strike {{}} {READ_ONLY}"), stride=8),
+    Way("Redis killed", partial(_ordered, "strike {} pkill -KILL -x redis-server"), stride=8),
+    Way("PostgreSQL killed", partial(_ordered, "strike {} pkill -KILL -ox postgres"), stride=8),
+    Way("controller killed", _killed, stride=12, phases=_COMMANDS),
+    Way("network cut", _cut_off, stride=12, phases=_COMMANDS),
+)
