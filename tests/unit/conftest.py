@@ -24,6 +24,9 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# What is printed must not depend on the terminal of whoever runs the tests; processes take it over.
+os.environ["TERM"] = "xterm"
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 _OPTION = "--update-golden"
 
