@@ -85,6 +85,8 @@ def console(stream: TextIO, environ: Mapping[str, str]) -> Console:
         markup=False,
         emoji=False,
         legacy_windows=False,
+        # One environment decides, also where it is not that of this process.
+        _environ=environ,
     )
 
 
