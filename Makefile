@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: help demo test hosts vm test-vm test-vagrant faults check format unit docs bench lock clean
+.PHONY: help demo test hosts test-vm test-vagrant faults check format unit docs bench lock clean
 
 help:
 	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
-	@echo 'make test    the whole suite; as root also on real hosts and a virtual machine'
-	@echo 'make test-vm all tests on a virtual machine; some are too long for make test'
+	@echo 'make test    the suite; as root also on real hosts'
+	@echo 'make test-vm the tests on a virtual machine, which take longer where it is emulated'
 	@echo 'make test-vagrant  up, apply, reboot, verify and rollback through Vagrant and libvirt'
 	@echo 'make faults  cut changes off at every write, and count what hosts survive (as root)'
 	@echo 'make check   lint, types, import rules, shell scripts, quick unit tests'
@@ -23,13 +23,10 @@ $(STAMP): requirements/dev.txt pyproject.toml scripts/venv.sh
 demo: $(STAMP)
 	@$(BIN)/python scripts/demo.py
 
-test: unit hosts vm
+test: unit hosts
 
 hosts: $(STAMP)
 	@$(BIN)/python -m pytest tests/hosts -n 2 --dist loadfile -q -m 'not vm'
-
-vm: $(STAMP)
-	@$(BIN)/python -m pytest tests/hosts -q -m 'vm and not long'
 
 test-vm: $(STAMP)
 	@$(BIN)/python -m pytest tests/hosts -q -m vm

@@ -25,7 +25,7 @@ probe_postgresql_objects() {
             emit postgresql-object "$1" "$key" @unasked 'there was no time left'
         elif object_ask "$2" "$REPLY" "$(objects_query)"; then
             printf '%s\n' "$SAID" | grep '^[a-z]*/[a-z_]*'"$TAB" |
-                while IFS= read -r row; do emit postgresql-object "$1" "$key" "$row"; done
+                while IFS= read -r row; do printf 'postgresql-object\t%s\t%s\t%s\n' "$1" "$key" "$row"; done
         else
             emit postgresql-object "$1" "$key" @unasked "$ERROR"
         fi

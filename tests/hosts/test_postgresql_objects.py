@@ -144,7 +144,7 @@ def _stopped_amid_an_object(cluster: Cluster, controller: MakeController) -> str
     # It is stopped while psql is at work, which goes on.
     found = cluster.host.run(
         f"until {begun}; do :; done; until pgrep -x psql >/dev/null; do :; done; "
-        f"read -r pid rest <{STATE}/journal/busy/pid; kill -STOP $pid; echo $pid"
+        f"pid=$(readlink {STATE}/journal/busy | cut -d . -f 2); kill -STOP $pid; echo $pid"
     )
     running.send_signal(signal.SIGKILL)
     running.communicate()

@@ -109,7 +109,6 @@ def chance(told: list[str]) -> random.Random:
     return random.Random(drawn)  # noqa: S311 - so that the same can be drawn again
 
 
-@pytest.mark.long
 def test_a_confirmed_change_is_in_force_after_a_reboot_and_its_way_back_leaves_nothing(
     machine: Host,
     controller: MakeController,
@@ -168,7 +167,6 @@ def _open_files(machine: Host, unit: str) -> int:
     return int(machine.run(f"grep '^Max open files' {limits}").stdout.split()[3])
 
 
-@pytest.mark.long
 def test_a_power_cut_at_any_moment_of_a_change_leaves_nothing_half_done(
     machine: Host,
     controller: MakeController,

@@ -15,7 +15,7 @@ from tests.hosts.controller import BOOT, Controller, wait_for
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.promised import promised
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 OURS = "/etc/default/grub.d/zz-optimizer.cfg"
 MENU = "/boot/grub/grub.cfg"

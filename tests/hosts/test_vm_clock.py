@@ -8,7 +8,7 @@ from testbed.host import Host
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.raw_change import FOLDER, RETRIES_PATH, raw_change
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 TIMEOUT = 8
 # What an emulated machine may add to a timer, in seconds.

@@ -27,7 +27,7 @@ from tests.hosts.lab import STATE, Lab
 from tests.unit.factories import facts, profile, snapshot
 from tests.unit.shell_lab import with_override, without_probe
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 VM, KERNEL, IPV4 = "/proc/sys/vm/", "/proc/sys/kernel/", "/proc/sys/net/ipv4/"
 QUEUE = "/sys/block/vdb/queue/"
