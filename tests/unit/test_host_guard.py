@@ -221,7 +221,7 @@ def _fake_cpufreq(lab: Lab) -> list[ValueStep]:
 
 def test_a_governor_comes_back_with_its_settings_in_a_fake_tree(lab: Lab) -> None:
     steps, before = _fake_cpufreq(lab), lab.tree()
-    assert [step.write for step in steps] == ["set", "hold", "follow"] * 2
+    assert [step.write for step in steps] == ["set", "follow", "hold"] * 2
     answers = lab.apply(lab.change(steps), edit=with_override("apply", _FAKE_DRIVER))
     assert verdict(answers) == "applied", answers
     preference = lab.root / "host" / _CPUFREQ / "policy0/energy_performance_preference"
