@@ -323,7 +323,9 @@ def _tunable(name: str, where: str, is_forced: bool) -> Tunable:
         raise UnknownTunable(where=where, name=shown, hint=hint)
     if is_forced and not tunable.is_forcible:
         never = "is refused, and cannot be forced" if tunable.refused else "is not refused: --set"
-        raise ProfileError(profile=where, what=f"{name} {never}")
+        names = sorted(one.id for one in catalog.TUNABLES.values() if one.is_forcible)
+        hint = f"--force takes {' and '.join(names)}."
+        raise ProfileError(profile=where, what=f"{name} {never}", hint=hint)
     if tunable.refused and not is_forced:
         hint = f"On the command line --force {name}=… does it." if tunable.is_forcible else ""
         raise ProfileError(profile=where, what=f"{name} is refused: {tunable.refused}", hint=hint)

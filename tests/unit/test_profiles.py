@@ -268,8 +268,9 @@ def test_what_harms_a_host_is_refused_unless_it_is_forced_by_name(
     ],
 )
 def test_nothing_else_can_be_forced(base: Profile, name: str, why: str) -> None:
-    with pytest.raises(InvalidValue, match=why):
+    with pytest.raises(InvalidValue, match=why) as error:
         profiles.override(base, {name: "1"}, origin="--force", is_forced=True)
+    assert error.value.hint == "--force takes system.boot.idle and system.boot.mitigations."
 
 
 def test_overriding_with_what_is_asked_already_asks_the_same(base: Profile) -> None:
