@@ -3,11 +3,9 @@
 import re
 import subprocess
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from testbed import debian, lifetime, packages, ssh
 from testbed.cord import Cord
@@ -19,7 +17,7 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 SETTLE = "timeout 30 systemctl is-system-running --wait"
 
 
-class Host(ABC):
+class Host(lifetime.Lasting):
     """One throw-away host; started by `with` or `start()`, gone after `stop()`.
 
     Users: root, `operator` (sudo without password), `clerk` (sudo with the password
@@ -55,18 +53,6 @@ class Host(ABC):
         self._cord: Cord | None = None
         # Here and not in `start`, which may well run in a thread of its own.
         lifetime.arrange_end()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Build what is missing, boot, and wait until SSH answers and the boot has settled.

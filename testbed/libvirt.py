@@ -10,8 +10,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from testbed import cgroups, lifetime, packages
 from testbed.cord import Cord
@@ -67,7 +65,7 @@ exec libvirtd
 """
 
 
-class Libvirt:
+class Libvirt(lifetime.Lasting):
     """A running libvirtd; started by `with` or `start()`, gone after `stop()`."""
 
     name = "libvirt"
@@ -77,18 +75,6 @@ class Libvirt:
         self._cord: Cord | None = None
         self._folder: Path | None = None
         lifetime.arrange_end()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Install what is missing, and wait until it answers.

@@ -5,8 +5,9 @@ import contextlib
 import os
 import signal
 import threading
-from types import FrameType
-from typing import Protocol
+from abc import ABC, abstractmethod
+from types import FrameType, TracebackType
+from typing import Protocol, Self
 
 from testbed import slot
 from testbed.commands import say
@@ -19,6 +20,30 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """Stop it and remove all of it."""
+
+
+class Lasting(ABC):
+    """Something that `with` starts, and that is gone after it."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; nothing of it is left behind when that fails."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it and remove all of it; harmless if it is not running."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 # Reentrant: a signal may arrive while its own thread holds it.

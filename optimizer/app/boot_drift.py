@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from optimizer.app.taken import snapshots_of
-from optimizer.model.boot import ABSENT, GRUB_CONFIG, normal, parameter_at, parameters
-from optimizer.model.observation import Observation
+from optimizer.model.boot import GRUB_CONFIG, normal, parameter_at
+from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.result import Drift
+from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import Step, ValueStep
 from optimizer.planning.restoring import in_effect
 from optimizer.resources import grub
 
 
 def boot_parameters(
-    steps: Iterable[Step], seen: Observation
+    steps: Iterable[Step], taken: Mapping[str, Snapshot], seen: Observation
 ) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:
     """Hold boot parameters against what we left: what differs, and what waits for a reboot."""
-    next_boot = parameters(grub.command_line(grub.config_text(seen)))
+    next_boot = grub.next_boot(seen)
     earlier = {
         step.path: one.boot_id != seen.facts.boot_id
-        for _, one in in_effect(snapshots_of(seen))
+        for _, one in in_effect(taken)
         for step in one.steps
         if isinstance(step, ValueStep)
     }

@@ -12,11 +12,13 @@ from optimizer.app.requests import Progress
 from optimizer.app.taken import probe_taken, snapshots_of
 from optimizer.model.boot import GRUB_CONFIG
 from optimizer.model.fleet import Fleet
-from optimizer.model.observation import Observation
-from optimizer.model.packages import ABSENT, is_version, name_at
+from optimizer.model.observation import ABSENT, Observation
+from optimizer.model.packages import is_version, name_at
+from optimizer.model.reading import Reading
 from optimizer.model.request import ProbeRequest, join
 from optimizer.model.result import Drift
-from optimizer.model.transaction import FileStep, LineStep, LinkStep, Step, ValueStep
+from optimizer.model.snapshot import Snapshot
+from optimizer.model.transaction import FileRef, FileStep, LineStep, LinkStep, Step, ValueStep
 from optimizer.modules.applied import Applied, Sight, contents_of
 from optimizer.planning.restoring import expected
 from optimizer.resources import sysctl
@@ -40,7 +42,7 @@ def probe_applied(fleet: Fleet, progress: Progress) -> dict[str, Observation | F
     request = ProbeRequest(files=frozenset({sysctl.FILE}))
     seen = probe_taken(fleet, request, progress)
     more = {
-        name: applied_on(found).request()
+        name: applied_on(found, snapshots_of(found)).request()
         for name, found in seen.items()
         if isinstance(found, Observation)
     }
@@ -49,35 +51,34 @@ def probe_applied(fleet: Fleet, progress: Progress) -> dict[str, Observation | F
     return {**seen, **probe(fleet, again, progress)} if again else seen
 
 
-def applied_on(seen: Observation) -> Applied:
+def applied_on(seen: Observation, taken: Mapping[str, Snapshot]) -> Applied:
     """Return what was applied on a host and is in effect, with the bytes that are known."""
-    steps = tuple(expected(snapshots_of(seen)).values())
+    steps = tuple(expected(taken).values())
+    wanted = contents_of(steps)
     there = {state.sha256: state.content for state in seen.files.values()}
-    found = {
-        sha: there[sha] if sha in there else snapshots.find_blob(seen.facts.machine_id, sha)
-        for sha in contents_of(steps)
-    }
-    return Applied(steps, {sha: content for sha, content in found.items() if content is not None})
+    kept = snapshots.find_blobs(seen.facts.machine_id, (sha for sha in wanted if sha not in there))
+    return Applied(steps, {sha: there[sha] for sha in wanted if sha in there} | kept)
 
 
-def differing(applied: Applied, seen: Observation) -> Found:
-    """Return what differs from what was applied."""
+def differing(applied: Applied, taken: Mapping[str, Snapshot], seen: Observation) -> Found:
+    """Return what differs from what was applied. taken: the snapshots of the host."""
     sights = applied.by_path(seen)
     drift = [one for step in applied.steps for one in _step_drift(step, seen, sights)]
-    beaten, waiting = boot_parameters(applied.steps, seen)
+    beaten, waiting = boot_parameters(applied.steps, taken, seen)
     pending = [*waiting]
     for sight in applied.in_files(seen):
         if not sight.is_beaten and sight.reading.live == sight.wanted:
             continue
-        (pending if sight.waits and not sight.is_beaten else drift).append(_seen(sight))
+        where = pending if sight.waits and not sight.is_beaten else drift
+        where.append(drift_of(sight.reading, sight.wanted))
     return Found((*drift, *beaten), tuple(pending))
 
 
-def _seen(sight: Sight) -> Drift:
-    reading = sight.reading
+def drift_of(reading: Reading, wanted: str | None) -> Drift:
+    """Say what a value is, in force and at the next start, where something else is wanted."""
     return Drift(
         tunable=reading.id,
-        expected=sight.wanted,
+        expected=wanted,
         live=reading.live,
         boot=reading.boot,
         source=reading.source,
@@ -93,8 +94,8 @@ def _step_drift(step: Step, seen: Observation, sights: Mapping[str, Sight]) -> l
             return []
         case FileStep(path=path, after=after):
             state = seen.files.get(path)
-            found = f"{state.sha256[:12]} {state.mode} {state.owner}" if state else None
-            wanted = f"{after.sha256[:12]} {after.mode} {after.owner}" if after else None
+            found = str(FileRef.of(state)) if state else None
+            wanted = str(after) if after else None
         case LineStep(path=path, line=line, is_present=is_present):
             lined = seen.lined.get(path)
             found = line if lined and line in lined.lines else None
@@ -141,18 +142,16 @@ def losing_lines(applied: Applied, seen: Observation, since: str) -> Iterator[st
     """
     changed = seen.config_files.get("sysctl", {})
     then = datetime.fromisoformat(since).timestamp()
-    lines = [
-        one
-        for one in sysctl.reading_order(seen)
-        if one.path != sysctl.FILE and changed.get(one.path, 0.0) > then
-    ]
+    order = sysctl.reading_order(seen)
+    lines = [one for one in order if one.path != sysctl.FILE and changed.get(one.path, 0.0) > then]
     keys = [
         sysctl.normal_key(step.path.removeprefix("/proc/sys/"))
         for step in applied.steps
         if isinstance(step, ValueStep) and step.path.startswith("/proc/sys/")
     ]
+    winning = sysctl.boot_values(order, keys)
     for key, theirs in sysctl.boot_values(lines, keys).items():
-        wins = sysctl.boot_values(sysctl.reading_order(seen), [key])[key]
+        wins = winning[key]
         if theirs.line != wins.line:
             yield (
                 f"{theirs.line.place} sets {key.replace('/', '.')} to {theirs.text} since then, "

@@ -9,7 +9,6 @@ from optimizer.app.probing import Failure, read_observation
 from optimizer.host.wire import Answer, Logins, parse_answer
 from optimizer.model.fleet import Reply
 from optimizer.model.observation import Observation
-from optimizer.model.packages import ABSENT
 from optimizer.model.plan import HostPlan
 from optimizer.model.result import Problem
 from optimizer.model.snapshot import Snapshot
@@ -116,8 +115,7 @@ def _deviations(host: GuardedHost, seen: Observation | Failure) -> list[Problem]
         if isinstance(step, ValueStep):
             if step.write in ("hold", "pend"):
                 continue
-            value = seen.values.get(step.path)
-            found = value.text if value else ABSENT if step.path.startswith("/") else None
+            found = seen.text_at(step.path)
             wanted = step.after if is_applied else step.before
             # What the old files had waiting came with the restart back.
             if not is_applied and step.waited and found == step.waited:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.host.wire import ABSENT, EMPTY, Answer, decode_pending
+from optimizer.host.wire import EMPTY, Answer, decode_pending
+from optimizer.model.observation import ABSENT
 from optimizer.model.result import Problem
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from optimizer import catalog
 from optimizer.app.plan import unusable
@@ -14,8 +13,7 @@ from optimizer.app.taken import probe_taken, refuse_damaged, snapshots_of
 from optimizer.app.waiting import waiting_notes
 from optimizer.model.errors import OptimizerError
 from optimizer.model.fleet import Fleet
-from optimizer.model.observation import Observation
-from optimizer.model.packages import ABSENT
+from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.plan import Change, FileChange, HostPlan, Plan, ProfileRef
 from optimizer.model.request import join
 from optimizer.model.snapshot import Snapshot
@@ -31,6 +29,7 @@ from optimizer.model.transaction import (
     only_allowed,
 )
 from optimizer.model.tunable import Effect, Permission
+from optimizer.modules.applied import contents_of
 from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.host_plan import refused, summary
 from optimizer.planning.foreign import Foreign
@@ -97,7 +96,7 @@ def _host(
         refuse_damaged(seen, taken, [identity for identity, _ in back])
         known = _contents(seen, back)
         way = undo(back, seen, include_foreign=include_foreign, contents=known)
-        menu = grub_back.with_menu(way, seen, partial(snapshots.find_blob, seen.facts.machine_id))
+        menu = grub_back.with_menu(way, seen, known.get)
         way = replace(menu.way, steps=Coupler(catalog.find, seen).reached(menu.way.steps))
         safe = redis_back.guarded(way.steps, seen, allow)
         free = postgresql_back.guarded(safe.steps, seen)
@@ -109,7 +108,7 @@ def _host(
         undoes = () if held or loaded.kept_by else way.undoes
         way = _as_allowed(replace(way, steps=loaded.steps, undoes=undoes), allow)
         way = _cleared(seen, way, taken)
-        plan = _planned(name, seen, way, include_foreign, menu.blobs)
+        plan = _planned(name, seen, way, include_foreign, {**known, **way.blobs, **menu.blobs})
         since = f"back to how it was before {back[0][1].created[:19].replace('T', ' ')} UTC"
         changes = (*plan.changes, *map(_held_back, held))
         told = {change.tunable for change in changes}
@@ -175,14 +174,9 @@ def _refuse_lost(seen: Observation, to: str) -> None:
 
 
 def _planned(
-    name: str, seen: Observation, way: Undo, include_foreign: bool, made: Mapping[str, bytes]
+    name: str, seen: Observation, way: Undo, include_foreign: bool, known: Mapping[str, bytes]
 ) -> HostPlan:
-    blobs = {**way.blobs, **made}
-    for step in way.steps:
-        if isinstance(step, FileStep) and step.after and step.after.sha256 not in blobs:
-            content = snapshots.find_blob(seen.facts.machine_id, step.after.sha256)
-            if content is not None:
-                blobs[step.after.sha256] = content
+    blobs = {sha: known[sha] for sha in contents_of(way.steps) if sha in known}
     return HostPlan(
         name=name,
         state="planned",
@@ -293,9 +287,7 @@ def _contents(seen: Observation, back: Sequence[tuple[str, Snapshot]]) -> dict[s
         if isinstance(step, FileStep)
         for ref in (step.before, step.after)
     )
-    names = {ref.sha256 for ref in refs if ref}
-    found = {sha: snapshots.find_blob(seen.facts.machine_id, sha) for sha in names}
-    return {sha: content for sha, content in found.items() if content is not None}
+    return snapshots.find_blobs(seen.facts.machine_id, {ref.sha256 for ref in refs if ref})
 
 
 def _why(other: Foreign) -> str:

@@ -84,8 +84,7 @@ def _snapshot(seen: Observation, run: str, started: datetime, label: str, by: st
                 )
     blobs = {}
     for path, state in seen.files.items():
-        ref = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
-        steps.append(FileStep(path=path, before=ref, after=ref))
+        steps.append(FileStep(path=path, before=FileRef.of(state), after=FileRef.of(state)))
         blobs[hashlib.sha256(state.content).hexdigest()] = state.content
     return Snapshot(
         run=run,

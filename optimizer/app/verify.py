@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from optimizer.app.choosing import reference
-from optimizer.app.drift import applied_on, differing, losing_lines, probe_applied
+from optimizer.app.drift import applied_on, differing, drift_of, losing_lines, probe_applied
 from optimizer.app.looking import Look, look_at
 from optimizer.app.probing import Failure
 from optimizer.app.requests import SILENCE, ProfileRequest, Progress
@@ -43,7 +43,7 @@ def _against_profile(look: Look) -> HostVerdict:
         verdicts = examine(look.profile, seen, look.pins).verdicts
     except InvalidValue as error:
         return HostVerdict(name=name, state="unknown", error=str(error))
-    drift = tuple(_drift(one) for one in verdicts if one.status is Status.DRIFT)
+    drift = _with_status(verdicts, Status.DRIFT)
     unknown = tuple(
         Skipped(tunable=one.reading.id, reason=one.reason)
         for one in verdicts
@@ -54,21 +54,14 @@ def _against_profile(look: Look) -> HostVerdict:
         state="drift" if drift else "unknown" if unknown else "match",
         checked=sum(one.status in (Status.MATCH, Status.DRIFT, Status.PENDING) for one in verdicts),
         drift=drift,
-        pending=tuple(_drift(one) for one in verdicts if one.status is Status.PENDING),
+        pending=_with_status(verdicts, Status.PENDING),
         unknown=unknown,
         notes=notes_for(verdicts, seen),
     )
 
 
-def _drift(verdict: Verdict) -> Drift:
-    reading = verdict.reading
-    return Drift(
-        tunable=reading.id,
-        expected=verdict.wanted,
-        live=reading.live,
-        boot=reading.boot,
-        source=reading.source,
-    )
+def _with_status(verdicts: Iterable[Verdict], status: Status) -> tuple[Drift, ...]:
+    return tuple(drift_of(one.reading, one.wanted) for one in verdicts if one.status is status)
 
 
 def _against_applied(fleet: Fleet, progress: Progress) -> VerifyResult:
@@ -93,8 +86,8 @@ def _check(name: str, seen: Observation | Failure) -> HostVerdict:
         state = "unknown" if lost else "match"
         return HostVerdict(name=name, state=state, unknown=lost, notes=notes)
     newest = [one for _, one in in_effect(taken) if one.kind == "apply"][-1]
-    applied = applied_on(seen)
-    found = differing(applied, seen)
+    applied = applied_on(seen, taken)
+    found = differing(applied, taken, seen)
     return HostVerdict(
         name=name,
         state="drift" if found.drift else "unknown" if lost else "match",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from optimizer.model.boot import normal, parameter_at, parameters
+from optimizer.model.boot import normal, parameter_at
 from optimizer.model.observation import Observation
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import ValueStep
@@ -39,7 +39,7 @@ def _reboots(
     """Say which boot parameters of changes that were taken back the running kernel still has."""
     applied = [one for _, one in in_effect(taken) if one.kind == "apply"]
     kept = {step.path for one in applied for step in _booted(one)}
-    next_boot = parameters(grub.command_line(grub.config_text(seen)))
+    next_boot = grub.next_boot(seen)
     notes = {}
     for _, snapshot in ordered(taken):
         for step in _booted(snapshot) if snapshot.kind == "apply" else ():

@@ -46,9 +46,8 @@ def load_state(inventory: str, connect_timeout: int) -> State:
     if not list(state.inventory):
         raise InventoryError(inventory=inventory, what="there is no host in it")
     for host in state.inventory:
-        if not host.name.isprintable():
-            what = f"the name of a host has a control character: {host.name!r}"
-            raise InventoryError(inventory=inventory, what=what)
+        if wrong := _why_unprintable(host.name):
+            raise InventoryError(inventory=inventory, what=wrong)
     return state
 
 
@@ -69,9 +68,12 @@ def _refuse_misnamed(inventory: str) -> None:
         return
     for name in inventory.split(","):
         wrong = "" if name.startswith("@") else why_misnamed(name)
-        if wrong or not name.isprintable():
-            what = wrong or f"the name of a host has a control character: {name!r}"
-            raise InventoryError(inventory=repr(inventory)[1:-1], what=what)
+        if wrong := wrong or _why_unprintable(name):
+            raise InventoryError(inventory=repr(inventory)[1:-1], what=wrong)
+
+
+def _why_unprintable(name: str) -> str:
+    return "" if name.isprintable() else f"the name of a host has a control character: {name!r}"
 
 
 def why_misnamed(name: str) -> str:

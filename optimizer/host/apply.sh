@@ -140,8 +140,6 @@ write_journal() {
     why=$({
         mkdir "$JOURNAL/files" && put_journal && : >"$JOURNAL/progress"
     } 2>&1) || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE: $why"
-    sha256_of "$JOURNAL/manifest"
-    ID=$REPLY
 }
 
 # The bytes from before are taken from the host itself, and those that a snapshot has too.
@@ -280,12 +278,12 @@ apply_main() {
     [ -n "$PROBLEMS" ] || write_values
     [ -n "$PROBLEMS" ] || read_back
     find_collateral
-    emit snapshot "$ID"
+    emit snapshot "$EXPECTED_ID"
     if [ -n "$PROBLEMS" ]; then
         restore_journal
     else
         emit complete >>"$JOURNAL/progress"
-        record "$JOURNAL" applied "$ID"
+        record "$JOURNAL" applied "$EXPECTED_ID"
         leave_busy
         emit result applied
     fi

@@ -46,14 +46,14 @@ arm() {
         write_twin || return 1
         if has systemd-run && systemd-run --quiet --collect \
             --unit="optimizer-restore-$RUN" --on-active="$1s" --timer-property=AccuracySec=100ms \
-            /bin/sh -c "$(restore_guarded automatic "'$RUN' $ID" "$clear")" 2>/dev/null &&
+            /bin/sh -c "$(restore_guarded automatic "'$RUN' $EXPECTED_ID" "$clear")" 2>/dev/null &&
             systemctl --quiet is-active "optimizer-restore-$RUN.timer"; then
             armed=systemd
         fi
     fi
     if [ -z "$armed" ]; then
         # A session of its own outlives the connection that started it.
-        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $ID" "rm -rf '$STATE'/.ended.*")" || return 1
+        detach sh -c "sleep '$1'; $(restore_guarded automatic "'$RUN' $EXPECTED_ID" "rm -rf '$STATE'/.ended.*")" || return 1
         armed=process
     fi
     read -r uptime _ </proc/uptime
@@ -98,7 +98,7 @@ write_twin() {
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $ID" "$clear && systemctl daemon-reload")\""
+            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $EXPECTED_ID" "$clear && systemctl daemon-reload")\""
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from optimizer.host.node_health_observed import node_healths
@@ -55,6 +55,7 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
     servers, databases = redis_instances(by_word), clusters(by_word)
     pooled = poolers(by_word)
     programs = node_services(by_word)
+    manifests = _snapshots(by_word["snapshot"])
     return Observation(
         facts=_facts(by_word),
         values={
@@ -76,8 +77,8 @@ def _observation(by_word: dict[str, list[tuple[str, ...]]]) -> Observation:
         users=frozenset(fields[0] for fields in by_word["user"]),
         groups=frozenset(fields[0] for fields in by_word["group"]),
         authorities={name: state for name, state in by_word["authority"]},
-        snapshots=_snapshots(by_word["snapshot"]),
-        damaged=_damaged(by_word),
+        snapshots=manifests,
+        damaged=_damaged(by_word["damaged"], manifests),
         undone=frozenset(fields[0] for fields in by_word["undone"]),
         pending=decode_pending(by_word["pending"][0]) if by_word["pending"] else None,
         broken=by_word["broken"][0][0] if by_word["broken"] else "",
@@ -162,10 +163,10 @@ def _snapshots(rows: list[tuple[str, ...]]) -> dict[str, str]:
     return {name: "\n".join(lines) + "\n" for name, lines in manifests.items()}
 
 
-def _damaged(by_word: dict[str, list[tuple[str, ...]]]) -> dict[str, str]:
+def _damaged(rows: list[tuple[str, ...]], manifests: Mapping[str, str]) -> dict[str, str]:
     """Snapshot -> why it cannot be believed: what the host says, or a form that is not known."""
-    damaged = {fields[0]: fields[1] for fields in by_word["damaged"]}
-    for name, manifest in _snapshots(by_word["snapshot"]).items():
+    damaged = {fields[0]: fields[1] for fields in rows}
+    for name, manifest in manifests.items():
         try:
             decode_manifest(manifest)
         except GarbledAnswer as error:

@@ -18,6 +18,7 @@ from optimizer.host.postgresql_health_query import (
 from optimizer.host.postgresql_query import postgresql_query
 from optimizer.model.errors import InvalidValue, OptimizerError
 from optimizer.model.node import VARIABLES
+from optimizer.model.observation import ABSENT
 from optimizer.model.pending import Pending
 from optimizer.model.redis import INFO_FIELDS, RedisLogin
 from optimizer.model.request import ProbeRequest
@@ -40,7 +41,6 @@ from optimizer.model.tunable import Permission
 Logins = Mapping[str, RedisLogin]
 NO_LOGINS: Logins = {}
 
-ABSENT = "@absent"
 EMPTY = "@empty"
 
 _PLAIN = re.compile(rb"[^A-Za-z0-9 _./:,;=+@%^#\[\]{}()<>|&~-]")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-ABSENT = "@absent"
 # What a parameter without a value, such as nosoftlockup, reads as.
 PRESENT = "present"
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from optimizer.model.redis import RedisInstance
 
 
+# The text of a value that there is none of.
+ABSENT = "@absent"
+
+
 class ValueState(StrEnum):
     """What reading one kernel value led to."""
 
@@ -243,3 +247,8 @@ class Observation:
     services: frozenset[str] = frozenset()
     library_users: frozenset[str] = frozenset()
     grub: Grub | None = None
+
+    def text_at(self, path: str) -> str | None:
+        """Return what a value is; ABSENT for a file of the kernel, None for others not found."""
+        value = self.values.get(path)
+        return value.text if value else ABSENT if path.startswith("/") else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ABSENT = "@absent"
 # The host has no manager that we know.
 UNMANAGED = "@unmanaged"
 # Somebody removed it, and kept its configuration.

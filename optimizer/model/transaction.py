@@ -7,12 +7,15 @@ list applies, checks, restores and, kept as a manifest, can be undone much later
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.model.boot import is_boot_path
 from optimizer.model.tunable import Permission
+
+if TYPE_CHECKING:
+    from optimizer.model.observation import FileState, LinedFile
 
 
 class _Data(BaseModel):
@@ -84,6 +87,15 @@ class FileRef(_Data):
     sha256: str
     mode: str
     owner: str
+
+    @classmethod
+    def of(cls, found: FileState | LinedFile) -> FileRef:
+        """Return what a step names a file by that was found."""
+        return cls(sha256=found.sha256, mode=found.mode, owner=found.owner)
+
+    def __str__(self) -> str:
+        """Print enough of it to tell it from another one."""
+        return f"{self.sha256[:12]} {self.mode} {self.owner}"
 
 
 class DirectoryStep(_Data):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from optimizer.catalog.declare import sysctl_id
 from optimizer.catalog.interfaces import EVERYWHERE
-from optimizer.model.observation import LiveValue, Observation, ValueState
-from optimizer.model.packages import ABSENT
+from optimizer.model.observation import ABSENT, LiveValue, Observation, ValueState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import Step, ValueStep
 from optimizer.model.tunable import Tunable

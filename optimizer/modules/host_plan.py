@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from optimizer import catalog
 from optimizer.model.boot import spelled
 from optimizer.model.errors import InvalidValue
-from optimizer.model.observation import Facts, Observation
-from optimizer.model.packages import ABSENT
+from optimizer.model.observation import ABSENT, Facts, Observation
 from optimizer.model.plan import Change, HostPlan, Skipped
 from optimizer.model.profile import Profile
 from optimizer.model.reading import Difference

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from optimizer.model.errors import UnknownSnapshot
-from optimizer.model.observation import Observation, ValueState
-from optimizer.model.packages import ABSENT
+from optimizer.model.observation import ABSENT, Observation, ValueState
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import (
     ActionStep,
@@ -198,9 +197,8 @@ def _taken_apart(
         content = merged(first.path, ours, before, state.content)
         if content is not None:
             sha256 = hashlib.sha256(content).hexdigest()
-            found = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
-            after = FileRef(sha256=sha256, mode=state.mode, owner=state.owner)
-            apart[key] = FileStep(path=first.path, before=found, after=after), content
+            after = FileRef.of(state).model_copy(update={"sha256": sha256})
+            apart[key] = FileStep(path=first.path, before=FileRef.of(state), after=after), content
     return apart
 
 
@@ -403,7 +401,7 @@ def _value_back(
     first: ValueStep, last: ValueStep, by_partner: set[str], observation: Observation
 ) -> tuple[Step | None, Foreign | None]:
     value = observation.values.get(first.path)
-    found = value.text if value else ABSENT if first.path.startswith("/") else None
+    found = observation.text_at(first.path)
     if found == first.before:
         return None, None
     if value is None and last.write == "follow" and last.after != ABSENT:
@@ -440,18 +438,14 @@ def _file_back(
     first: FileStep, last: FileStep, observation: Observation
 ) -> tuple[Step | None, Foreign | None]:
     state = observation.files.get(first.path)
-    found = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner) if state else None
+    found = FileRef.of(state) if state else None
     if found == first.before:
         return None, None
     other = None
     if found != last.after:
-        texts = (_file_text(last.after), _file_text(found), _file_text(first.before))
-        other = Foreign(first.path, *texts)
+        left, now, old = (str(ref) if ref else None for ref in (last.after, found, first.before))
+        other = Foreign(first.path, left, now, old)
     return FileStep(path=first.path, before=found, after=first.before), other
-
-
-def _file_text(ref: FileRef | None) -> str | None:
-    return f"{ref.sha256[:12]} {ref.mode} {ref.owner}" if ref else None
 
 
 def _line_back(
@@ -465,7 +459,7 @@ def _line_back(
     step = LineStep(
         path=first.path,
         line=line,
-        before=FileRef(sha256=found.sha256, mode=found.mode, owner=found.owner),
+        before=FileRef.of(found),
         is_present=not first.is_present,
         original=first.before if first.is_present else None,
         size=first.size,

@@ -87,9 +87,7 @@ def write_text(
     content = text.encode(errors="surrogateescape")
     before = observation.files.get(path)
     after = FileRef(sha256=hashlib.sha256(content).hexdigest(), mode=mode, owner=owner)
-    before_ref = (
-        FileRef(sha256=before.sha256, mode=before.mode, owner=before.owner) if before else None
-    )
+    before_ref = FileRef.of(before) if before else None
     if before_ref == after:
         return Artifact(blobs={})
     old = before.content.decode(errors="replace") if before else ""
@@ -127,10 +125,9 @@ def remove_file(path: str, observation: Observation) -> Artifact:
     before = observation.files.get(path)
     if before is None:
         return Artifact(blobs={})
-    ref = FileRef(sha256=before.sha256, mode=before.mode, owner=before.owner)
     diff = _diff(before.content.decode(errors="replace"), "", path)
     return Artifact(
-        steps=(FileStep(path=path, before=ref, after=None),),
+        steps=(FileStep(path=path, before=FileRef.of(before), after=None),),
         files=(FileChange(path=path, action="delete", diff=diff),),
         blobs={before.sha256: before.content},
     )

@@ -10,15 +10,13 @@ import re
 from collections.abc import Sequence
 
 from optimizer.model.boot import (
-    ABSENT,
     FIRST_COUNTS,
     GRUB_CONFIG,
     GRUB_FILE,
     boot_path,
     normal,
-    parameters,
 )
-from optimizer.model.observation import Observation
+from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.reading import Difference, Reading, ReadingState
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ValueStep
@@ -71,7 +69,7 @@ class BootParameter(NothingAtStake):
                 ),
             )
         name = normal(tunable.target)
-        boot = parameters(grub.command_line(grub.config_text(observation))).get(name)
+        boot = grub.next_boot(observation).get(name)
         own = grub.own_values(own_text(GRUB_FILE, observation)).get(name)
         other = grub.set_elsewhere(name, observation)
         return (

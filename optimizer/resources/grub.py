@@ -62,6 +62,11 @@ def command_line(config: str) -> str:
     return next((" ".join(lines[at].split()[2:]) for at in _kernel_lines(lines)), "")
 
 
+def next_boot(observation: Observation) -> dict[str, str]:
+    """Return the parameters that the next boot has by this menu; a value by each name."""
+    return parameters(command_line(config_text(observation)))
+
+
 def remade(config: str, grub: Grub, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Return the grub.cfg that comes of our file with other parameters.
 

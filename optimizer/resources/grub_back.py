@@ -49,7 +49,7 @@ def with_menu(way: Undo, seen: Observation, content_of: Callable[[str], bytes | 
         return MenuBack(rest, note=note)
     content = text.encode(errors="surrogateescape")
     state = seen.files[GRUB_CONFIG]
-    before = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
+    before = FileRef.of(state)
     after = before.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
     menu = FileStep(path=GRUB_CONFIG, before=before, after=after)
     # It is made of our file, which stands before it.

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from optimizer.model.observation import Observation
+from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.packages import (
-    ABSENT,
     CONFIG_FILES,
     UNMANAGED,
     Package,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from optimizer.model.observation import LiveValue, Observation
-from optimizer.model.packages import ABSENT, CONFIG_FILES, name_at
+from optimizer.model.observation import ABSENT, LiveValue, Observation
+from optimizer.model.packages import CONFIG_FILES, name_at
 from optimizer.model.transaction import ActionStep, ModuleStep, Step, ValueStep
 from optimizer.resources.back import Back, Held
 

@@ -199,7 +199,7 @@ def _included(pooler: PgBouncer) -> Artifact:
     state = pooler.config_state
     if state is None or state.lines:
         return Artifact(blobs={})
-    ref = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
+    ref = FileRef.of(state)
     line = pooler.include_line
     step = LineStep(path=pooler.config_file, line=line, before=ref, size=state.size)
     said = FileChange(path=pooler.config_file, action="modify", diff=f"+{line}\n")

@@ -283,7 +283,7 @@ def _auto_line(cluster: PgCluster, name: str, text: str) -> Artifact:
     if state is None:
         return Artifact(blobs={})
     old, new = cluster.auto_lines[name], _line(name, text)
-    ref = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
+    ref = FileRef.of(state)
     step = LineStep(path=cluster.auto_file, line=new, before=ref, size=state.size, replaces=old)
     said = FileChange(path=cluster.auto_file, action="modify", diff=f"-{old}\n+{new}\n")
     return Artifact((step,), (said,), {})
@@ -293,7 +293,7 @@ def _included(cluster: PgCluster) -> Artifact:
     state = cluster.config_state
     if cluster.is_included or state is None or state.lines:
         return Artifact(blobs={})
-    ref = FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner)
+    ref = FileRef.of(state)
     step = LineStep(
         path=cluster.config_file, line=cluster.include_line, before=ref, size=state.size
     )

@@ -243,7 +243,7 @@ def _files(server: RedisInstance, boot: Mapping[str, str], observation: Observat
     line = LineStep(
         path=server.config_file,
         line=server.include_line,
-        before=FileRef(sha256=state.sha256, mode=state.mode, owner=state.owner),
+        before=FileRef.of(state),
         size=state.size,
     )
     return Artifact.joined([ours, Artifact((line,), (_included(server),), {})])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from optimizer.model.errors import DamagedSnapshot, OptimizerError
@@ -57,6 +57,12 @@ def _blobs(folder: Path) -> Iterator[tuple[str, bytes]]:
     if folder.is_dir():
         for path in folder.iterdir():
             yield path.name, read_file(path)
+
+
+def find_blobs(machine_id: str, names: Iterable[str]) -> dict[str, bytes]:
+    """Look for bytes by several hashes; those that nobody has are not in it."""
+    found = ((sha, find_blob(machine_id, sha)) for sha in names)
+    return {sha: content for sha, content in found if content is not None}
 
 
 def find_blob(machine_id: str, sha: str) -> bytes | None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from optimizer.host.wire import ABSENT, EMPTY, decode_manifest
+from optimizer.host.wire import EMPTY, decode_manifest
+from optimizer.model.observation import ABSENT
 from optimizer.model.snapshot import Snapshot, snapshot_id
 from optimizer.model.transaction import (
     DirectoryStep,

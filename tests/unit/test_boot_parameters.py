@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.model.boot import (
-    ABSENT,
     GRUB_CONFIG,
     GRUB_FILE,
     PRESENT,
@@ -15,6 +14,7 @@ from optimizer.model.boot import (
     parameters,
     spelled,
 )
+from optimizer.model.observation import ABSENT
 from optimizer.model.plan import HostPlan
 from optimizer.model.reading import ReadingState
 from optimizer.model.transaction import FileStep, ValueStep

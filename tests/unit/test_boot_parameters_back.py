@@ -10,8 +10,8 @@ import pytest
 from optimizer.app.verify import _check
 from optimizer.app.waiting import waiting_notes
 from optimizer.host.wire import encode_manifest
-from optimizer.model.boot import ABSENT, GRUB_CONFIG, GRUB_FILE, boot_path, parameters
-from optimizer.model.observation import FileState, Observation
+from optimizer.model.boot import GRUB_CONFIG, GRUB_FILE, boot_path, parameters
+from optimizer.model.observation import ABSENT, FileState, Observation
 from optimizer.model.plan import Change
 from optimizer.model.result import HostVerdict
 from optimizer.model.snapshot import Snapshot, snapshot_id

@@ -13,9 +13,9 @@ import pytest
 from optimizer.app.outcomes import notes_of, problems_of, verdict_of
 from optimizer.app.probing import read_observation
 from optimizer.host.wire import Answer, apply_program, confirm_program, probe_program
-from optimizer.model.boot import ABSENT, Grub
+from optimizer.model.boot import Grub
 from optimizer.model.fleet import Reply
-from optimizer.model.observation import Observation
+from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep
@@ -23,6 +23,7 @@ from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
     SHELLS,
     Lab,
+    after_a_boot,
     blobs,
     identity_of,
     kept_program,
@@ -31,7 +32,7 @@ from tests.unit.shell_lab import (
     without_probe,
     without_sweep,
 )
-from tests.unit.test_host_killed import NEVER, after_a_boot, killed
+from tests.unit.test_host_killed import NEVER, killed
 
 OLD = b"made in C: quiet \n"
 NEW = b"made in C: quiet ours\n"

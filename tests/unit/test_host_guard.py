@@ -15,6 +15,7 @@ from optimizer.modules.coupling import Coupler
 from tests.unit.factories import observation
 from tests.unit.shell_lab import (
     Lab,
+    after_a_boot,
     identity_of,
     kept_program,
     setting,
@@ -23,7 +24,6 @@ from tests.unit.shell_lab import (
     without_sweep,
     words,
 )
-from tests.unit.test_host_killed import after_a_boot
 
 _CPUFREQ = "sys/devices/system/cpu/cpufreq"
 

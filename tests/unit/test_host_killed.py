@@ -13,6 +13,7 @@ from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
     NEW,
     Lab,
+    after_a_boot,
     everything,
     identity_of,
     kept_program,
@@ -52,10 +53,6 @@ def killed(lab: Lab, name: str, text: str, last: int, *arguments: str) -> int:
     process = lab.start(edited, *arguments, STAGES=str(count), LAST=str(last))
     process.communicate(timeout=60)
     return len(count.read_text())
-
-
-# In the boot in which it was armed, the program leaves the journal to the timer.
-after_a_boot = with_override("restore", "is_of_this_boot() { return 1; }")
 
 
 def boot(lab: Lab) -> None:

@@ -19,6 +19,7 @@ from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, ValueStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
+    EARLIER_BOOT,
     NEW,
     OLD,
     Edit,
@@ -29,7 +30,6 @@ from tests.unit.shell_lab import (
     without_probe,
     words,
 )
-from tests.unit.test_host_killed import after_a_boot
 
 ADDRESS = "postgres@/var/run/postgresql:5432"
 PATH = object_path(ADDRESS, "app", "view/slow_queries")
@@ -65,10 +65,6 @@ def begun(lab: Lab, before: str = "off", after: str = "on") -> tuple[Snapshot, P
 def confirmed(lab: Lab, *more: str) -> tuple[Answer, ...]:
     edit = with_override("confirm", fake(lab, *more))
     return lab.run(edit(without_probe(confirm_program(RUN, ProbeRequest()))))
-
-
-def booted(edit: Edit) -> Edit:
-    return lambda text: after_a_boot(edit(text))
 
 
 def in_restore(lab: Lab, *more: str) -> Edit:
@@ -133,7 +129,7 @@ def test_at_boot_an_object_waits_for_its_server_and_goes_then(lab: Lab) -> None:
     confirmed(lab, dies)
     assert (view.read_text(), own.read_bytes()) == ("on\n", NEW)
     later = "restore_after_boot() { emit note later; }"
-    answers = lab.restore("boot", edit=booted(in_restore(lab, later)))
+    answers = lab.restore("boot", edit=in_restore(lab, later, EARLIER_BOOT))
     assert words(answers) == ["note", "result"]
     assert verdict_of(answers) == "incomplete"
     assert (view.read_text(), own.read_bytes()) == ("on\n", OLD)
@@ -145,7 +141,7 @@ def test_at_boot_an_object_waits_for_its_server_and_goes_then(lab: Lab) -> None:
 
 def test_at_boot_nothing_waits_for_an_object_that_was_never_begun(lab: Lab) -> None:
     _, view, own = begun(lab)
-    answers = lab.restore("boot", edit=booted(in_restore(lab)))
+    answers = lab.restore("boot", edit=in_restore(lab, EARLIER_BOOT))
     assert verdict_of(answers) == "restored"
     assert (view.read_text(), own.read_bytes()) == ("off\n", OLD)
 

@@ -15,8 +15,7 @@ from optimizer.host.wire import Answer, confirm_program
 from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ValueStep
 from tests.unit.factories import RUN
-from tests.unit.shell_lab import Edit, Lab, with_override, without_probe, words
-from tests.unit.test_host_killed import after_a_boot
+from tests.unit.shell_lab import EARLIER_BOOT, Edit, Lab, with_override, without_probe, words
 
 LIBRARY, WANTED = "package:pgbouncer/libevent", "package:pgbouncer"
 VERSION = "1:1.18.0-1+deb12u1"
@@ -53,10 +52,6 @@ def begun(lab: Lab) -> None:
 def confirmed(lab: Lab, *more: str) -> tuple[Answer, ...]:
     edit = with_override("confirm", fake(lab, *more))
     return lab.run(edit(without_probe(confirm_program(RUN, ProbeRequest()))))
-
-
-def booted(edit: Edit) -> Edit:
-    return lambda text: after_a_boot(edit(text))
 
 
 def restoring(lab: Lab, *more: str) -> Edit:
@@ -123,7 +118,7 @@ def test_at_boot_packages_wait_until_services_have_been_started(lab: Lab) -> Non
     begun(lab)
     confirmed(lab, DIES)
     later = "restore_after_boot() { emit note later; }"
-    answers = lab.restore("boot", edit=booted(restoring(lab, later)))
+    answers = lab.restore("boot", edit=restoring(lab, later, EARLIER_BOOT))
     assert words(answers) == ["note", "result"]
     assert there(lab) == BOTH
     assert verdict_of(lab.restore("automatic", RUN, edit=restoring(lab))) == "restored"
