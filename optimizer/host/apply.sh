@@ -3,6 +3,7 @@
 # Given by the controller: RUN TIMEOUT MANIFEST MACHINE BOOT RESTORE_PROGRAM, put_blobs.
 
 refuse() {
+    stop_own
     emit refused "$@"
     emit result refused
     exit 0
@@ -27,12 +28,17 @@ begin() {
     TASK=applying
     make_state || refuse state "$WHY"
     rm -rf "$STATE"/.ended.*
+    # The timer is there first, so that whatever is left by a death from now on is taken away.
+    seconds=$((TIMEOUT + $(patience_of_all)))
+    arm_timer "$seconds" || refuse timer "no safety timer could be armed: neither systemd-run nor setsid works"
     for try in 1 2 3 4; do
         [ "$try" = 1 ] || sleep 1
-        made=$(mkdir "$JOURNAL" 2>&1) || case $made in *"File exists"*) ;; *) refuse state "$made" ;; esac
+        if ! made=$({ mkdir "$JOURNAL" && : >"$JOURNAL/of.$RUN"; } 2>&1); then
+            case $made in *"File exists"*) ;; *) rmdir "$JOURNAL" 2>/dev/null; refuse state "$made" ;; esac
+        fi
         # Somebody who waited for an earlier journal may have this one, for a moment.
         if ! is_lockable || take_busy; then
-            make_way && return
+            make_way && own=$RUN && return
         elif is_journal_whole; then
             keep_out
         fi
@@ -40,7 +46,15 @@ begin() {
     refuse busy "another change has just begun: try again in a minute"
 }
 
+# The timer of a change that has not begun has nothing to do.
+stop_own() {
+    [ -n "${armed:-}" ] || return 0
+    run=$RUN waiter=$watcher armed=
+    stop_timer
+}
+
 keep_out() {
+    stop_own
     tell_pending waiting
     emit result refused
     exit 0
@@ -49,6 +63,8 @@ keep_out() {
 # The journal is taken: leave it where it waits for its confirmation, else make it one of ours.
 make_way() {
     if is_fresh; then
+        [ -f "$JOURNAL/of.$RUN" ] || true >"$JOURNAL/of.$RUN" || return 1
+        for other in "$JOURNAL"/of.*; do [ "$other" = "$JOURNAL/of.$RUN" ] || rm -f "$other"; done
         forget_old_twin
         return
     fi
@@ -56,20 +72,20 @@ make_way() {
         replace_damaged
     elif is_journal_whole && is_armed; then
         is_forgotten || { leave_busy; keep_out; }
-        restore_journal || exit 0
+        restore_journal || { stop_own; exit 0; }
         refuse forgotten "a change that nobody confirmed had lost its safety timer, and was put back just now: make a new plan"
     else
         # One that died before its timer was armed has written nothing.
         end_journal
         emit note "cleared an abandoned change that had written nothing"
     fi
-    mkdir "$JOURNAL" && take_busy && forget_old_twin
+    mkdir "$JOURNAL" && true >"$JOURNAL/of.$RUN" && take_busy && forget_old_twin
 }
 
 is_fresh() {
     is_lockable || return 1
     for path in "$JOURNAL"/*; do
-        case ${path##*/} in busy | after.*) ;; *) return 1 ;; esac
+        case ${path##*/} in busy | after.* | of.*) ;; *) return 1 ;; esac
     done
 }
 
@@ -103,14 +119,10 @@ is_forgotten() {
     [ "${REPLY:--61}" -lt -60 ]
 }
 
+# Where not even the journal can go, the timer sees to it.
 give_up() {
-    end_journal
+    end_journal || armed=
     refuse "$@"
-}
-
-# The shell's own words for a full disk may be no more than "I/O error".
-free_space() {
-    df -Pk "$STATE" 2>/dev/null | awk 'NR == 2 { print $4 }'
 }
 
 # Every before-value of the plan has to be what is here now. Nothing is read between the writes, so
@@ -169,7 +181,7 @@ find_blob() {
 
 # Seconds that some of the writes may take, and the safety timer has to grant on top.
 patience_of_all() {
-    awk -F '\t' '$1 == "value" { seconds += $8 } END { print seconds + 0 }' "$JOURNAL/manifest"
+    printf '%s' "$MANIFEST" | awk -F '\t' '$1 == "value" { seconds += $8 } END { print seconds + 0 }'
 }
 
 load_modules() {
@@ -185,8 +197,7 @@ write_values() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = set ] || continue
         PATIENCE=$patience
-        note_made "$path" "$after"
-        if ! guarded_write "$path" "$after"; then
+        if ! { note_made "$path" "$after" && guarded_write "$path" "$after"; }; then
             problem write "$tunable" "$path" "$after" "$ERROR"
             return 1
         fi
@@ -195,9 +206,9 @@ write_values() {
 
 # An append-only file that a server begins now goes with the change, should that be undone.
 note_made() {
-    case $1=$2 in redis:*/appendonly=yes) ;; *) return ;; esac
+    case $1=$2 in redis:*/appendonly=yes) ;; *) return 0 ;; esac
     redis_aof_path "$1"
-    [ -z "$REPLY" ] || [ -e "$REPLY" ] || emit_sealed made "$REPLY" >>"$JOURNAL/progress"
+    [ -z "$REPLY" ] || [ -e "$REPLY" ] || note_sealed made "$REPLY"
 }
 
 # Values that a later write reset are written once more, and what that resets as well.
@@ -221,14 +232,15 @@ read_back() {
         [ "$step" = value ] || continue
         ! comes_later "$write" || continue
         read_value "$path" || :
-        [ "$write" = follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
+        # Without this line, what was begun is ours whatever it is now.
+        [ "$write" = follow ] || note wrote "$path" "$REPLY" || :
         [ "$REPLY" = "$after" ] && continue
         # What came with a value that was clamped is as much ours as that one.
-        [ "$write" != follow ] || emit wrote "$path" "$REPLY" >>"$JOURNAL/progress"
+        [ "$write" != follow ] || note wrote "$path" "$REPLY" || write_value "$path" "$before" || :
         # A value that could only be held is not what the plan was made for.
         if [ "$write" = hold ]; then
             # The way back has to know whose value that is.
-            emit unheld "$path" "$REPLY" >>"$JOURNAL/progress"
+            note unheld "$path" "$REPLY" || :
             emit unheld "$tunable" "$path" "$after" "$REPLY"
         else
             problem read-back "$tunable" "$path" "$after" "$REPLY"
@@ -240,12 +252,13 @@ read_back() {
 # is not carried out.
 find_collateral() {
     unguard
-    sweep "$JOURNAL/after"
-    changed "$JOURNAL/before" "$JOURNAL/after" | seal_collateral >>"$JOURNAL/progress"
+    { sweep "$JOURNAL/after" && changed "$JOURNAL/before" "$JOURNAL/after" | seal_collateral >>"$JOURNAL/progress"; } ||
+        problem journal - "$JOURNAL" written "the look at all other values found no room"
     rm -f "$JOURNAL/before" "$JOURNAL/after"
     awk -F '\t' '$1 == "collateral" { was[$2] = $3; now[$2] = $4 }
         END { for (path in was) print path "\t" was[path] "\t" now[path] }' "$JOURNAL/progress" |
-        sort >"$JOURNAL/collateral"
+        sort >"$JOURNAL/collateral" ||
+        problem journal - "$JOURNAL" written "the values beyond the plan found no room"
     while IFS=$TAB read -r path before after; do
         problem collateral - "$path" "$before" "$after"
     done <"$JOURNAL/collateral"
@@ -271,8 +284,8 @@ apply_main() {
     ! has_menu "$JOURNAL" || menu_is_current || give_up menu "$ERROR"
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
-    arm "$((TIMEOUT + $(patience_of_all)))" || give_up timer "no safety timer could be armed: neither systemd-run nor setsid works"
-    sweep "$JOURNAL/before"
+    arm "$seconds" || give_up timer "the safety timer has no twin for the next boot"
+    sweep "$JOURNAL/before" || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE"
     compare
     load_modules
     [ -n "$PROBLEMS" ] || write_values
@@ -282,7 +295,7 @@ apply_main() {
     if [ -n "$PROBLEMS" ]; then
         restore_journal
     else
-        emit complete >>"$JOURNAL/progress"
+        note complete || :
         record "$JOURNAL" applied "$EXPECTED_ID"
         leave_busy
         emit result applied

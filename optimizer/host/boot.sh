@@ -74,8 +74,8 @@ menu_is_current() {
     for language in $(menu_languages); do
         if make_menu "$JOURNAL" "$language" && cmp -s "$MENU/grub.cfg" "$GRUB_CONFIG"; then
             rm -rf "$MENU"
-            emit language "$language" >>"$JOURNAL/progress"
-            return 0
+            note language "$language"
+            return
         fi
     done
     ERROR=${ERROR:-"$GRUB_CONFIG is not what its files make now: run update-grub first, then plan anew"}

@@ -110,9 +110,10 @@ make_count() {
 make_objects() {
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] && [ "$write" = last ] || continue
-        emit intent "$path" >>"$JOURNAL/progress"
-        flush "$JOURNAL/progress"
-        { [ "$after" = off ] || ! is_object "$path" || is_library_loaded "$path"; } && write_value "$path" "$after" && continue
+        ERROR=
+        note intent "$path" && flush "$JOURNAL/progress" &&
+            { [ "$after" = off ] || ! is_object "$path" || is_library_loaded "$path"; } &&
+            write_value "$path" "$after" && continue
         why=$ERROR
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
@@ -149,7 +150,7 @@ restart_node() {
 restart_unit() {
     systemctl --quiet is-active "$1" || return 0
     ! grep -qxF "restarted$TAB$1" "$JOURNAL/progress" || return 0
-    emit restarted "$1" >>"$JOURNAL/progress"
+    note restarted "$1" || return 1
     systemctl restart "$1" >/dev/null 2>&1 </dev/null || return 1
     for second in 1 2 3; do
         sleep 1

@@ -10,11 +10,11 @@
 # What changes by itself.
 UNSTEADY='^/proc/sys/(kernel/(random/|ns_last_pid|pty/nr|perf_|sched_domain|hostname)|fs/(dentry-state|file-nr|inode-|aio-nr|quota/|binfmt_misc/)|net/netfilter/nf_conntrack_count|net/ipv4/tcp_available_congestion_control)'
 
-# All kernel parameters at once, and all of the servers that are changed.
+# All kernel parameters at once, and all of the servers that are changed. 1: there is no room for them.
 sweep() {
-    redis_sweep "$JOURNAL/manifest" >"$1.redis"
+    redis_sweep "$JOURNAL/manifest" >"$1.redis" || return 1
     grep -rs '' /proc/sys/fs /proc/sys/kernel /proc/sys/net /proc/sys/vm 2>/dev/null |
-        sort - "$1.redis" >"$1"
+        sort - "$1.redis" >"$1" || return 1
     rm -f "$1.redis"
 }
 
@@ -48,21 +48,22 @@ guarded_write() {
     place=$REPLY
     if [ -n "$place" ] && [ "$place" != "${GUARDED:-}" ]; then
         read_around "$place" "$JOURNAL/around.new"
-        seal_file "$JOURNAL/around.new"
-        mv -f "$JOURNAL/around.new" "$JOURNAL/around"
+        { seal_file "$JOURNAL/around.new" && mv -f "$JOURNAL/around.new" "$JOURNAL/around"; } || { no_room; return 1; }
         GUARDED=$place
     fi
-    emit intent "$1" >>"$JOURNAL/progress"
+    note intent "$1" || return 1
     write_value "$1" "$2"
     written=$?
     if [ -n "$place" ]; then
         why=${ERROR:-}
         read_around "$place" "$JOURNAL/around.now"
-        changed "$JOURNAL/around" "$JOURNAL/around.now" again | seal_collateral >>"$JOURNAL/progress"
-        emit seen "$1" >>"$JOURNAL/progress"
-        seal_file "$JOURNAL/around.now"
-        mv -f "$JOURNAL/around.now" "$JOURNAL/around"
-        ERROR=$why
+        if changed "$JOURNAL/around" "$JOURNAL/around.now" again | seal_collateral >>"$JOURNAL/progress" &&
+            note seen "$1" && seal_file "$JOURNAL/around.now" && mv -f "$JOURNAL/around.now" "$JOURNAL/around"; then
+            ERROR=$why
+        else
+            no_room
+            written=1
+        fi
     fi
     return $written
 }

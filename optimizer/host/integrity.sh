@@ -113,7 +113,8 @@ is_lockable() {
     is_own_place "$JOURNAL"
 }
 
-# Something may have been written for the change of the journal: its timer is armed last of all.
+# Something may have been written for the change of the journal: that its timer is armed is noted last of
+# all.
 is_armed() {
     [ -e "$JOURNAL/waiter" ] || [ -e "$TWIN" ] || grep -qs '^armed' "$JOURNAL/progress"
 }
@@ -177,7 +178,7 @@ seal_collateral() {
             line=$line$TAB${seal%% *}
             ;;
         esac
-        printf '%s\n' "$line"
+        printf '%s\n' "$line" || return 1
     done
 }
 

@@ -27,7 +27,7 @@ unmark_postgresql() {
 
 # cluster, file, lines. Whatever happens in between, the file goes with the change.
 say_once() {
-    emit_sealed made "$2" >>"$JOURNAL/progress"
+    note_sealed made "$2" || return 0
     flush "$JOURNAL/progress"
     if printf '%s\n' "$3" >"$2" && chmod 644 "$2"; then reload_postgresql "$1"; fi
     rm -f "$2"

@@ -314,8 +314,18 @@ touched() {
     done
 }
 
+# What earlier probes of this account left, that were killed.
+clear_scratch() {
+    for left in /tmp/optimizer-probe.*; do
+        pid=${left#*.}
+        [ -d "$left" ] && [ ! -h "$left" ] && [ "$(stat -c %u "$left")" = "$(id -u)" ] && [ ! -e "/proc/${pid%%.*}" ] && rm -rf "$left"
+    done
+}
+
 probe_main() {
-    work=$(mktemp -d) || { emit error "no temporary directory can be made"; return; }
+    clear_scratch
+    identify self
+    work=$(mktemp -d "/tmp/optimizer-probe.${REPLY%%.*}.XXXXXX") || { emit error "no temporary directory can be made"; return; }
     scratch=$work/list
     processes=$work/processes
     trap 'rm -rf "$work"; exit 1' HUP INT PIPE TERM

@@ -16,11 +16,9 @@ restore_from() {
     RELOAD=
     LATER=
     REMAKE=
-    : >"$STATE/.reversed" || return 1
     [ "$from" != "$JOURNAL" ] || find_cut_off
     restore_collateral look
-    awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" \
-        >"$STATE/.reversed"
+    reverse "$STATE/.reversed" || reverse /run/optimizer-reversed || { FAILED=yes; return 1; }
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         # What services load goes when they have been started without it.
         case $step=$second in
@@ -34,7 +32,7 @@ restore_from() {
         move) restore_move "$first" "$second" ;;
         directory) restore_directory "$first" "$second" ;;
         esac
-    done <"$STATE/.reversed"
+    done <"$REVERSED"
     restore_menu
     restore_collateral put
     settle
@@ -46,14 +44,24 @@ restore_from() {
         module) restore_module "$first" "$second" ;;
         action) restore_action "$first" "$second" ;;
         esac
-    done <"$STATE/.reversed"
+    done <"$REVERSED"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         [ "$step=$fifth" = value=last ] && restore_object "$first" "$second" "$third" "$fourth"
-    done <"$STATE/.reversed"
-    rm -f "$STATE/.reversed"
+    done <"$REVERSED"
+    rm -f "$REVERSED"
     find_unrestored
     unload_restored
     [ -z "$FAILED$LATER" ]
+}
+
+# Have the steps in REVERSED, the last one first. A full disk is no reason to leave them: there is
+# memory.
+reverse() {
+    REVERSED=$1
+    { awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$from/manifest" >"$1"; } 2>/dev/null &&
+        [ "$(wc -l <"$from/manifest")" = "$(wc -l <"$1")" ] && return 0
+    rm -f "$1"
+    return 1
 }
 
 # What came with files of a change that is being undone has to be back once the old ones count
@@ -527,10 +535,18 @@ restore_journal() {
     UNDO=yes
     if restore_from "$JOURNAL"; then
         record "$JOURNAL" restored -
-        end_journal
+        if ! end_journal; then
+            leave_busy
+            AGAIN=yes
+            emit result incomplete
+            return 1
+        fi
         emit result restored
     else
-        [ -z "$FAILED" ] || record "$JOURNAL" restore-failed -
+        AGAIN=yes
+        # It is tried again and again.
+        [ -z "$FAILED" ] || tail -n 1 "$STATE/history" 2>/dev/null | grep -q "${TAB}restore-failed$TAB" ||
+            record "$JOURNAL" restore-failed -
         leave_busy
         [ -z "$LATER" ] || restore_after_boot
         emit result incomplete

@@ -14,7 +14,7 @@ restore_snapshot() {
     fi
     if restore_from "$1"; then
         record "$1" emergency-restored "${1##*/}"
-        : >"$1/undone"
+        true >"$1/undone"
         emit result restored
         end_journal
     else
@@ -29,6 +29,8 @@ MODE=${1:-manual}
 # Tell who looks into the journal of systemd, where standard error goes, how it ended.
 ending() {
     code=$?
+    # The timer tries again: there may be room on the disk by then.
+    [ "$code" = 0 ] || [ -z "${AGAIN:-}" ] || code=75
     [ "$code" = 0 ] ||
         printf 'host optimizer: the unconfirmed change in %s is not put back: %s. On its controller: optimizer rollback INVENTORY\n' \
             "$JOURNAL" "${WHY:-see above}" >&2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -383,15 +384,16 @@ def test_the_timer_runs_no_damaged_program_and_says_so(lab: Lab) -> None:
     change = everything(lab)
     lab.apply(change)
     applied = lab.tree()
+    restore = lab.journal / "restore"
+    whole = restore.read_bytes()
     guarded = lab_output(
         lab,
         f"{functions('take')}\nRUN={RUN}\nID={identity_of(change)}\n"
+        f"RESTORE_PROGRAM={shlex.quote(whole.decode())}\n"
         f'restore_guarded automatic "\'$RUN\' $ID" "rm -rf $STATE/.ended.*"',
     )
     assert "$" not in guarded and "%" not in guarded and '"' not in guarded
     assert ";" not in guarded and "\\" not in guarded
-    restore = lab.journal / "restore"
-    whole = restore.read_bytes()
     for content in some_damage(whole, 2):
         restore.write_bytes(content)
         done = run_guarded(lab, guarded)

@@ -136,10 +136,13 @@ def test_who_waited_for_the_lock_leaves_another_change_alone(dash: Lab, name: st
 
 
 def sleeps_below(pid: int) -> bool:
-    """Whether a process or one of its descendants is `sleep`."""
-    if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
-        return True
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Whether a process or one of its descendants is `sleep`; one that has just ended is not."""
+    try:
+        if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+            return True
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
     return any(sleeps_below(int(child)) for child in children)
 
 

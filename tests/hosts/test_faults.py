@@ -1,0 +1,51 @@
+"""A change that is cut off once at each kind of write: the host is as before, or all is confirmed.
+
+`make faults` cuts it off at every single one, and in more ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.conftest import MakeController, guarded
+from tests.hosts.faults.area import AREAS, furnish
+from tests.hosts.faults.faulty import FaultyHost
+from tests.hosts.faults.sweep import BEFORE, CONFIRMED, PHASES, Sweep
+from tests.hosts.faults.ways import WAYS
+from tests.hosts.lab import Lab
+
+_WAYS = {way.name: way for way in WAYS}
+
+
+@pytest.fixture
+def sweep(lab: Lab, request: pytest.FixtureRequest, controller: MakeController) -> Iterator[Sweep]:
+    """A furnished host, and what a change of values, files, units and timers does on it."""
+    host = lab.host("faulty13")
+    FaultyHost(host).install()
+    furnish(host)
+    lab.accept("faulty13")
+    with guarded(lab, "faulty13", request):
+        made = Sweep(FaultyHost(host), AREAS["system"], controller(host))
+        made.record()
+        yield made
+
+
+def test_a_change_that_is_cut_off_leaves_the_host_as_before_or_confirmed(sweep: Sweep) -> None:
+    states = set()
+    for way, phase, number in _chosen(sweep):
+        verdict = _WAYS[way].cut(sweep, phase, number)
+        assert verdict.is_survived, f"{way} at {verdict.point} of {phase}: {verdict.left}"
+        states.add(verdict.state)
+    assert states == {BEFORE, CONFIRMED}
+
+
+def _chosen(sweep: Sweep) -> Iterator[tuple[str, str, int]]:
+    """Choose the last write of each kind that is made, and the middle of every phase."""
+    for phase in ("apply", "confirm", "restore"):
+        last = {point.kind: point.number for point in sweep.points[phase]}
+        yield from (("killed", phase, number) for number in last.values())
+    for phase in PHASES:
+        yield "disk full", phase, sweep.count(phase, only_room=True) // 2
+        yield "/etc read-only", phase, sweep.count(phase) // 2
