@@ -104,7 +104,7 @@ def _swept(share: int, areas: list[str], ways: list[Way], every: int) -> Figures
     figures = Figures()
     for area in areas:
         with Bench(HOSTS[share], area) as bench:
-            for way in ways:
+            for way in (one for one in ways if area in one.areas):
                 for phase, number in _points(bench, way, share, every):
                     verdict = bench.cut(way, phase, number)
                     figures.add(f"{area}, {phase}: {way.name}", verdict)

@@ -103,15 +103,18 @@ class FaultyHost:
         """Send recorded programs again, uncut."""
         self.host.run("".join(map(_sent, programs)), timeout=300)
 
+    def clear(self) -> None:
+        """Forget what was recorded on the host by its changes: snapshots and history."""
+        self.host.run(f"rm -rf {STATE}")
+
     def cut(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
-        """Send programs again, each as ordered, to a host without snapshots; then have the timer at
-        once, and wait.
+        """Send programs again, each as ordered; then have the timer at once, and wait.
 
         programs: name and order; `restore` is what the timer runs. Returns what the last one has
         changed, up to its end.
         """
         sent = "".join(_sent(name, order) for name, order in programs)
-        sent = f"rm -rf {STATE} {FOLDER}/log\n{sent}"
+        sent = f"rm -f {FOLDER}/log\n{sent}"
         return _read(self.host.run(f"{sent}{_FIRE}{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
 
     def settle(self) -> tuple[Point, ...]:

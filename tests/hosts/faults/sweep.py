@@ -15,7 +15,8 @@ from tests.hosts.scan import Differences, Scan, difference
 PROFILE = str(PROFILES / "faults.yaml")
 BEFORE, CONFIRMED = "as before", "confirmed"
 
-# What runs before the program that is cut off, from a host that is as before.
+# What runs before the program that is cut off, from a host that is as before; from one that is
+# confirmed, only what comes after `confirm`.
 _FIRST = {
     "apply": (),
     "confirm": ("apply",),
@@ -56,6 +57,7 @@ class Sweep:
         self._area = area
         self._controller = controller
         self._sights: dict[str, Scan] = {}
+        self._is_confirmed = False
         self.points: dict[str, tuple[Point, ...]] = {}
 
     def record(self) -> None:
@@ -79,10 +81,7 @@ class Sweep:
         return sum(point.takes_room or not only_room for point in self.points[phase])
 
     def cut(self, phase: str, order: str) -> Verdict:
-        """Cut one phase of a change off as ordered, let the host recover, and look at it.
-
-        A host that is whole is as before afterwards.
-        """
+        """Cut one phase of a change off as ordered, let the host recover, and look at it."""
         return self._judged(self._run(phase, order))
 
     def lose_controller(self, phase: str, number: int, *, is_cut_off: bool) -> Verdict:
@@ -90,6 +89,7 @@ class Sweep:
 
         The real timer has to bring the host back.
         """
+        self.take_back()
         position = ("apply", "confirm").index(phase)
         self._faulty.order(*["pass"] * (1 + position), f"strike {number} {HOLD}")
         process = self._controller.start(
@@ -109,11 +109,23 @@ class Sweep:
         only = (word for glob in self._area.only for word in ("--only", glob))
         return ("--profile", PROFILE, *only, *_ALLOWED, "--confirm-timeout", timeout)
 
+    def take_back(self) -> None:
+        """Have the host as before."""
+        if self._is_confirmed:
+            self._faulty.run("undo", "undone")
+        self._is_confirmed = False
+
     def _run(self, phase: str, order: str) -> tuple[Point, ...]:
-        first = [(name, "") for name in _FIRST[phase]]
+        first = _FIRST[phase]
+        if self._is_confirmed and "confirm" in first:
+            first = first[first.index("confirm") + 1 :]
+        else:
+            self.take_back()
+            self._faulty.clear()
+        programs = [(name, "") for name in first]
         if phase == "restore":
-            first.append(("confirm", f"kill {self._commit}"))
-        return self._faulty.cut(*first, (phase, order))
+            programs.append(("confirm", f"kill {self._commit}"))
+        return self._faulty.cut(*programs, (phase, order))
 
     @property
     def _commit(self) -> int:
@@ -129,8 +141,7 @@ class Sweep:
         now = self._area.sight(self._faulty.host)
         left = {state: _left(sight, now) for state, sight in self._sights.items()}
         state = next((state for state, changes in left.items() if not changes), "")
-        if state == CONFIRMED:
-            self._faulty.run("undo", "undone")
+        self._is_confirmed = state == CONFIRMED
         return Verdict(points[-1] if points else None, state, min(left.values(), key=len))
 
 

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tests.hosts.faults.area import AREAS
 from tests.hosts.faults.faulty import READ_ONLY
 from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way. stride: between two points that are tried; phases: where it makes sense."""
+    """One way. stride: between two points that are tried; phases, areas: where it makes sense."""
 
     name: str
     cut: Callable[[Sweep, str, int], Verdict]
     stride: int = 1
     phases: tuple[str, ...] = PHASES
+    areas: tuple[str, ...] = tuple(AREAS)
 
 
 def _ordered(order: str, sweep: Sweep, phase: str, number: int) -> Verdict:
@@ -40,8 +42,18 @@ WAYS = (
     Way("killed", partial(_ordered, "kill {}")),
     Way("disk full", partial(_ordered, "full {}")),
     Way("/etc read-only", partial(_ordered, f"strike {{}} {READ_ONLY}"), stride=8),
-    Way("Redis killed", partial(_ordered, "strike {} pkill -KILL -x redis-server"), stride=8),
-    Way("PostgreSQL killed", partial(_ordered, "strike {} pkill -KILL -ox postgres"), stride=8),
+    Way(
+        "Redis killed",
+        partial(_ordered, "strike {} pkill -KILL -x redis-server"),
+        stride=8,
+        areas=("redis", "all"),
+    ),
+    Way(
+        "PostgreSQL killed",
+        partial(_ordered, "strike {} pkill -KILL -ox postgres"),
+        stride=8,
+        areas=("postgresql", "all"),
+    ),
     Way("controller killed", _killed, stride=12, phases=_COMMANDS),
     Way("network cut", _cut_off, stride=12, phases=_COMMANDS),
 )
