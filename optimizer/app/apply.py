@@ -175,7 +175,8 @@ def _settle(
         if time.monotonic() > grace:
             for host in open_hosts.values():
                 host.state = "failed"
-                host.problems.append(Problem(what="it cannot be reached to see what became of it"))
+                unseen = Problem(what="it cannot be reached to see what became of it")
+                host.problems += host.hindrances or (unseen,)
             return
         time.sleep(_RETRY_PAUSE)
 

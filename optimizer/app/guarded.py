@@ -31,6 +31,8 @@ class GuardedHost:
     state: str = "waiting"
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # Why the host could not do as it was told the last time, where it has said so.
+    hindrances: tuple[Problem, ...] = ()
 
 
 def take_applied(host: GuardedHost, reply: Reply) -> None:
@@ -60,6 +62,7 @@ def take_cancelled(host: GuardedHost, reply: Reply) -> bool:
     answers = answers_of(reply)
     word = verdict_of(answers)
     if word in ("", "busy"):
+        host.hindrances = problems_of(answers)
         return False
     if ended_of(answers)[1] == "confirmed":
         host.state = "applied"
@@ -76,6 +79,7 @@ def take_confirmed(host: GuardedHost, reply: Reply) -> bool:
     answers = answers_of(reply)
     word = verdict_of(answers)
     if word in ("", "busy"):
+        host.hindrances = problems_of(answers)
         return False
     host.problems += problems_of(answers)
     host.notes += notes_of(answers)

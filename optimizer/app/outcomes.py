@@ -64,6 +64,7 @@ _WORDS = {
     "daemon-reload": "systemd could not reload its units",
     "keep": "the snapshot could not be kept",
     "journal": "what the host keeps of the change is damaged",
+    "room": "there is no room for what has to be kept of the change",
     "unfinished": "it was cut off before all of it was done",
     "rebooted": "the host was booted again before it was confirmed",
 }

@@ -43,6 +43,7 @@ begin() {
             keep_out
         fi
     done
+    ! is_without_room || refuse state "$ERROR"
     refuse busy "another change has just begun: try again in a minute"
 }
 
@@ -253,12 +254,12 @@ read_back() {
 find_collateral() {
     unguard
     { sweep "$JOURNAL/after" && changed "$JOURNAL/before" "$JOURNAL/after" | seal_collateral >>"$JOURNAL/progress"; } ||
-        problem journal - "$JOURNAL" written "the look at all other values found no room"
+        problem room - "$JOURNAL" written "the look at all other values found no room"
     rm -f "$JOURNAL/before" "$JOURNAL/after"
     awk -F '\t' '$1 == "collateral" { was[$2] = $3; now[$2] = $4 }
         END { for (path in was) print path "\t" was[path] "\t" now[path] }' "$JOURNAL/progress" |
         sort >"$JOURNAL/collateral" ||
-        problem journal - "$JOURNAL" written "the values beyond the plan found no room"
+        problem room - "$JOURNAL" written "the values beyond the plan found no room"
     while IFS=$TAB read -r path before after; do
         problem collateral - "$path" "$before" "$after"
     done <"$JOURNAL/collateral"

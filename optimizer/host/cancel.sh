@@ -32,7 +32,7 @@ cancel_main() {
     KNOWN_ID=${EXPECTED_ID:-}
     is_waiting || { tell_ended; return; }
     is_lockable || { restore_journal; return; }
-    take_busy 120 || { if is_waiting; then emit result busy; else tell_ended; fi; return; }
+    take_busy 120 || { if is_waiting; then tell_busy; else tell_ended; fi; return; }
     is_waiting || { leave_busy; tell_ended; return; }
     mend_journal
     restore_journal

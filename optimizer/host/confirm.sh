@@ -249,7 +249,7 @@ confirm_main() {
     is_waiting || { already; return; }
     is_lockable || { say_damaged; return; }
     [ -z "$RUN" ] || emit run "$RUN"
-    take_busy 30 || { if is_waiting; then tell_pending waiting; emit result busy; else already; fi; return; }
+    take_busy 30 || { if is_waiting; then tell_busy; else already; fi; return; }
     is_waiting || { leave_busy; already; return; }
     if ! is_journal_whole || ! are_bytes_whole "$JOURNAL"; then
         leave_busy

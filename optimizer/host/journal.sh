@@ -10,6 +10,8 @@
 
 TWIN=/etc/systemd/system/optimizer-restore.service
 TWIN_LINK=/etc/systemd/system/sysinit.target.wants/optimizer-restore.service
+# For systemd-run: a restore that is killed, or could not put everything back (75), is tried again.
+TRY_AGAIN="--property=Restart=on-abnormal --property=RestartForceExitStatus=75 --property=RestartSec=30"
 
 # Make the directory of our state, for root alone. 1: it cannot be, or others may write there; WHY.
 make_state() {
@@ -57,12 +59,11 @@ arm_timer() {
     armed=process
 }
 
-# A restore that is killed, or could not put everything back (75), is tried again.
 start_timer_unit() {
+    # shellcheck disable=SC2086
     systemd-run --quiet --collect --unit="optimizer-restore-$RUN" --on-active="${1}s" \
         --description='Restore an unconfirmed change of the host optimizer' \
-        --timer-property=AccuracySec=100ms --property=Restart=on-abnormal \
-        --property=RestartForceExitStatus=75 --property=RestartSec=30 \
+        --timer-property=AccuracySec=100ms $TRY_AGAIN \
         /bin/sh -c "$2" 2>/dev/null && systemctl --quiet is-active "optimizer-restore-$RUN.timer"
 }
 

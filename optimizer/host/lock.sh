@@ -7,14 +7,23 @@
 # A name is never given twice, so no lock outlasts its holder, nor a boot.
 
 # Take the journal for this process alone, in $1 tries a second apart. 1: somebody else who is
-# alive works on it, or there is none. It may be another change's than the one that was waited for.
+# alive works on it, or there is none, or there is no room for the link. It may be another change's
+# than the one that was waited for.
 take_busy() {
     tries=${1:-1}
+    vain=0
     until claim; do
+        vain=$((vain + 1))
+        [ -z "$holder" ] || vain=0
         tries=$((tries - 1))
-        [ "$tries" -gt 0 ] && [ -d "$JOURNAL" ] || return 1
+        [ "$tries" -gt 0 ] && [ -d "$JOURNAL" ] && [ "$vain" -lt 5 ] || return 1
         sleep 1
     done
+}
+
+# Whether the journal could not be taken though nobody has it, and so why is in ERROR.
+is_without_room() {
+    [ "$vain" -gt 0 ] && [ -z "$holder" ] && [ -d "$JOURNAL" ] && ! no_room
 }
 
 # A link is there with the name of its maker at once, or not at all. The one of a process that died
@@ -25,7 +34,7 @@ claim() {
     me=$TASK.$REPLY
     find_holder
     [ -z "$holder" ] || return 1
-    ln -s "$me" "$next" 2>/dev/null || return 1
+    ln -s "$me" "$next" 2>/dev/null || { find_holder; return 1; }
     find_holder
     [ "$holder" = "$me" ]
 }

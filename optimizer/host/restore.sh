@@ -16,6 +16,7 @@ restore_from() {
     RELOAD=
     LATER=
     REMAKE=
+    UNPUT=
     [ "$from" != "$JOURNAL" ] || find_cut_off
     restore_collateral look
     reverse "$STATE/.reversed" || reverse /run/optimizer-reversed || { FAILED=yes; return 1; }
@@ -272,6 +273,7 @@ restore_file() {
     put_file "$1" "$2" "$from/files"
     describe_file "$1"
     [ "$REPLY" = "$2" ] && return 0
+    UNPUT=yes
     FAILED=yes
     emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
 }
@@ -337,6 +339,7 @@ restore_link() {
     put_link "$1" "$2"
     describe_link "$1"
     [ "$REPLY" = "$2" ] && return 0
+    UNPUT=yes
     FAILED=yes
     emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
 }
@@ -364,6 +367,7 @@ restore_line() {
         put_line "$1" present - 0 "$6" "$7"
         grep -qxF -- "$6" "$1" 2>/dev/null && return 0
     fi
+    UNPUT=yes
     FAILED=yes
     emit failed - "$1" "$3" "$REPLY" "${ERROR:-}"
 }
@@ -476,6 +480,8 @@ restart_back() {
         ;;
     boot) return 1 ;; # it starts later, with the old settings
     esac
+    # Where not all files are back, there is another try.
+    if systemctl --quiet is-active "$1" && { [ -n "$UNPUT" ] || is_back "$1"; }; then return 1; fi
     # It ran before the change, so it has to run again, also when the change made it fail; with
     # its old settings, which systemd has to have read by then.
     [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null
@@ -486,6 +492,14 @@ restart_back() {
     }
 }
 
+# Whether unit $1 was started since the timer fired: an earlier try of this restore did that.
+is_back() {
+    fired=$(systemctl show -P LastTriggerUSecMonotonic -- "optimizer-restore-$(header "$from" run).timer" 2>/dev/null)
+    started=$(systemctl show -P ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null)
+    case $fired$started in *[!0-9]*) return 1 ;; esac
+    [ "${fired:-0}" -gt 0 ] && [ "${started:-0}" -gt "$fired" ]
+}
+
 # systemd refuses a unit that starts more than five times in ten seconds; a change soon followed
 # by its way back is no fault of the unit's.
 restart_timer() {
@@ -493,10 +507,12 @@ restart_timer() {
     systemctl try-restart "$1" >/dev/null 2>&1 </dev/null
 }
 
-# What is in a database goes back when the servers have been started, and so do packages.
+# What is in a database goes back when the servers have been started, and so do packages; and what
+# could not be put back at boot is tried again.
 restore_after_boot() {
+    # shellcheck disable=SC2086
     systemd-run --quiet --collect --no-block --unit="optimizer-restore-$(header "$JOURNAL" run)" \
-        --property=After=multi-user.target --property=Type=oneshot \
+        --property=After=multi-user.target $TRY_AGAIN \
         /bin/sh "$JOURNAL/restore" automatic "$(header "$JOURNAL" run)" "${KNOWN_ID:-}" 2>/dev/null ||
         FAILED=yes
 }
@@ -548,7 +564,7 @@ restore_journal() {
         [ -z "$FAILED" ] || tail -n 1 "$STATE/history" 2>/dev/null | grep -q "${TAB}restore-failed$TAB" ||
             record "$JOURNAL" restore-failed -
         leave_busy
-        [ -z "$LATER" ] || restore_after_boot
+        [ "${MODE:-}" != boot ] || restore_after_boot
         emit result incomplete
         [ -z "$FAILED" ]
     fi

@@ -40,7 +40,13 @@ ending() {
 # Put the journal back that nobody holds any more; $1: how long to wait for that.
 restore_when_free() {
     if is_lockable; then
-        take_busy "$1" || exit 0
+        until take_busy "$1"; do
+            is_without_room || exit 0
+            # At boot nobody else can be at work.
+            [ "$MODE" != boot ] || break
+            # Who armed the timer tries again.
+            ! runs_systemd || { AGAIN=yes WHY=$ERROR; exit 1; }
+        done
         # Meanwhile it may have been confirmed, and another change begun.
         [ "$MODE" = boot ] || is_waiting || { leave_busy; exit 0; }
     fi

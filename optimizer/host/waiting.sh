@@ -43,6 +43,13 @@ tell_pending() {
         "$(header "$JOURNAL" created)" "${holder%%.*}" "${REPLY:-@empty}"
 }
 
+# The journal could not be taken: tell who has it, or that nobody can.
+tell_busy() {
+    if is_without_room; then emit problem room - "$JOURNAL" taken "$ERROR"; fi
+    tell_pending waiting
+    emit result busy
+}
+
 # Seconds until the safety timer fires into REPLY, which is empty when there is none in this boot.
 # The clock of the day may jump, this one does not.
 time_left() {

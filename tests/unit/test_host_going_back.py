@@ -11,12 +11,13 @@ from optimizer.app.outcomes import verdict_of
 from optimizer.host import program
 from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import FileStep
+from optimizer.model.transaction import ActionStep, FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
     OTHER_RUN,
     Lab,
     everything,
+    kept_program,
     verdict,
     wait_for,
     with_override,
@@ -43,6 +44,42 @@ def test_a_restore_that_fails_says_so(lab: Lab) -> None:
     assert lab.cancel(edit=broken) == "incomplete"
     # The journal is still there, and a better day brings it back.
     assert lab.cancel() == "restored"
+
+
+# A fake systemd, which says when the timer fired and the service was started, and notes restarts.
+_FAKE_SYSTEMD = """
+runs_systemd() {{ :; }}
+systemctl() {{
+    case $* in
+    *LastTriggerUSecMonotonic*) echo 2000 ;;
+    *ActiveEnterTimestampMonotonic*) echo {started} ;;
+    restart*) echo "$*" >>"$STATE/restarts" ;;
+    esac
+}}
+"""
+_STAYS = "mv() { return 1; }\n"
+
+
+@pytest.mark.parametrize(
+    ("started", "more", "is_restarted"),
+    [(1000, "", True), (3000, "", False), (1000, _STAYS, False)],
+)
+def test_a_restore_that_is_tried_again_restarts_a_service_once_with_its_old_files(
+    dash: Lab, started: int, more: str, is_restarted: bool
+) -> None:
+    change = everything(dash)
+    unit = ActionStep(action="restart-unit", argument="web.service")
+    dash.apply(dash.change([*change.steps, unit], blobs=change.blobs))
+    files = with_override("confirm", "make_count() { note restarted web.service; kill -9 0; }")
+    text = without_probe(confirm_program(RUN, ProbeRequest()))
+    dash.start(files(text)).communicate(timeout=20)
+    # A kernel that refuses a value has the restore fail, and be tried again.
+    refuses = "write_value() { ERROR='Invalid argument'; return 1; }\n"
+    timer = with_override("restore", _FAKE_SYSTEMD.format(started=started) + refuses + more)
+    process = dash.start(timer(kept_program(dash.journal)), "automatic", RUN)
+    process.communicate(timeout=20)
+    assert process.returncode == 75
+    assert (dash.state / "restarts").exists() == is_restarted
 
 
 def test_without_a_confirmation_the_host_goes_back_by_itself(lab: Lab) -> None:

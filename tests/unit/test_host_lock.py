@@ -88,6 +88,29 @@ def test_a_number_that_was_given_again_holds_nothing(dash: Lab, about: dict[str,
     }  # fmt: skip
 
 
+_NO_ROOM = "ln() { return 1; }\nsleep() { :; }\n"
+
+
+def test_a_journal_that_nobody_can_take_is_not_waited_for(lab: Lab) -> None:
+    """There is no room for the link: that is said, and the timer of systemd tries again."""
+    change = everything(lab)
+    [problem] = problems_of(lab.apply(change, edit=with_override("apply", _NO_ROOM)))
+    assert "the journal cannot be written" in problem.what
+    assert verdict(lab.apply(change)) == "applied"
+    applied = lab.tree()
+    full = with_override("cancel", _NO_ROOM)
+    answers = lab.run(full(cancel_program(RUN)))
+    assert verdict_of(answers) == "busy"
+    assert problems_of(answers)[0].what.startswith("there is no room")
+    timer = with_override("restore", f"{_NO_ROOM}runs_systemd() {{ :; }}\n")
+    done = lab.start(timer(kept_program(lab.journal)), "automatic", RUN)
+    said = done.communicate(timeout=20)
+    assert said[0] == "" and "is not put back: the journal cannot be written" in said[1]
+    assert done.returncode == 75
+    assert lab.tree() == applied
+    assert lab.cancel() == "restored"
+
+
 def test_a_process_that_is_dead_and_not_buried_holds_nothing(dash: Lab) -> None:
     change = everything(dash)
     dead = subprocess.Popen(["true"])
