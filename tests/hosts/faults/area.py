@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from testbed.host import Host
+from tests.hosts.faults.faulty import SET_ASIDE
 from tests.hosts.pgbouncer_lab import PoolerHost
 from tests.hosts.postgresql_databases import objects
 from tests.hosts.postgresql_lab import Cluster, debian
@@ -41,7 +42,8 @@ def _redis(host: Host) -> Scan:
     server.wait()
     look = server.look()
     found = {f"redis {name}": text for name, text in look.config.items()}
-    return found | {"redis keys": str(look.keys), "redis data": " ".join(sorted(look.data))}
+    data = sorted(name for name in look.data if SET_ASIDE not in name)
+    return found | {"redis keys": str(look.keys), "redis data": " ".join(data)}
 
 
 def cluster_of(host: Host) -> Cluster:

@@ -14,6 +14,8 @@ from testbed.host import Host
 from tests.hosts.lab import STATE
 
 FOLDER = "/run/faults"
+# In the name of data that a rollback keeps for its owner.
+SET_ASIDE = ".set-aside-"
 _CUTTER = "/usr/local/sbin/cut.pl"
 _SSHD = "/etc/ssh/sshd_config.d/faults.conf"
 # What sshd of the host does for every command: the first line of the orders is for the next one.
@@ -45,11 +47,11 @@ for timer in $timers; do
     systemctl stop $timer 2>/dev/null
 done
 """
-# A host is back when nothing is armed; without a timer nothing will change any more.
+# A host is back when nothing is armed and no command under way; nothing will change any more.
 _SETTLE = """
 armed() { systemctl list-units --all --plain --no-legend 'optimizer-restore-*' | grep -q .; }
 for try in $(seq 600); do
-    armed || break
+    armed || pgrep -x perl >/dev/null || break
     sleep 0.1
 done
 """
@@ -104,8 +106,8 @@ class FaultyHost:
         self.host.run("".join(map(_sent, programs)), timeout=300)
 
     def clear(self) -> None:
-        """Forget what was recorded on the host by its changes: snapshots and history."""
-        self.host.run(f"rm -rf {STATE}")
+        """Forget what changes have recorded, and what rollbacks have set aside."""
+        self.host.run(f"rm -rf {STATE} /var/lib/redis/*{SET_ASIDE}*")
 
     def cut(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
         """Send programs again, each as ordered; then have the timer at once, and wait.
