@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -42,7 +43,9 @@ def _redis(host: Host) -> Scan:
     server.wait()
     look = server.look()
     found = {f"redis {name}": text for name, text in look.config.items()}
-    data = sorted(name for name in look.data if SET_ASIDE not in name)
+    # Append-only files are numbered on, for as long as a server lives.
+    names = (re.sub(r"\.aof\.\d+\.", ".aof.N.", name) for name in look.data)
+    data = sorted(name for name in names if SET_ASIDE not in name)
     return found | {"redis keys": str(look.keys), "redis data": " ".join(data)}
 
 
