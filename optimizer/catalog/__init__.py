@@ -105,6 +105,12 @@ def find(name: str) -> Tunable | None:
     return next((made for family in FAMILIES if (made := family.make(name))), None)
 
 
+def of(kind: str, target: str) -> Tunable | None:
+    """Return the tunable that has a kind's target for its own."""
+    declared = (one for one in TUNABLES.values() if (one.kind, one.target) == (kind, target))
+    return next(declared, None) or find(f"system.{kind}.{target}")
+
+
 def nearest(name: str) -> str | None:
     """Return the id that was probably meant: a mistyped one, or one without its prefix."""
     word = _bare(name)

@@ -6,7 +6,6 @@ them: what stands in a file of ours now may be somebody else's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,12 +16,10 @@ from optimizer.model.request import ProbeRequest, join
 from optimizer.model.transaction import FileStep, Step, ValueStep
 from optimizer.model.tunable import Tunable
 from optimizer.modules.kinds import KINDS
-from optimizer.resources import journald, timer, unit
-from optimizer.resources.base import canonical
+from optimizer.resources.base import FileOnly, canonical
+from optimizer.resources.unit import own_values
 
-_DROP_IN = re.compile(re.escape(unit.DROP_IN).replace(r"\{unit\}", "([^/]+)"))
-# What a probe reads of these anyway.
-_PLAIN = ("sysctl", "sysfs", "boot", "module")
+_FILE_ONLY = {kind.name: kind for kind in KINDS.values() if isinstance(kind, FileOnly)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Applied:
     def request(self) -> ProbeRequest:
         """Say what has to be read besides what the snapshots name."""
         tunables = (*self._by_value(), *(tunable for tunable, _ in self._by_file()))
-        return join(KINDS[one.kind].request(one) for one in tunables if one.kind not in _PLAIN)
+        return join(KINDS[one.kind].request(one) for one in tunables)
 
     def by_path(self, seen: Observation) -> dict[str, Sight]:
         """Return what became of each value that has a path, by it."""
@@ -70,10 +67,8 @@ class Applied:
     def in_files(self, seen: Observation) -> Iterator[Sight]:
         """Yield what became of the values that are in files only."""
         for tunable, text in self._by_file():
+            waits = _FILE_ONLY[tunable.kind].is_delayed(tunable, seen)
             for reading in KINDS[tunable.kind].read(tunable, seen):
-                waits = tunable.kind == "journald" or (
-                    tunable.kind == "unit" and unit.is_of_process(tunable, seen)
-                )
                 yield Sight(reading, canonical(tunable, text), waits)
 
     def _sights(self, tunable: Tunable, seen: Observation) -> Iterator[Sight]:
@@ -107,26 +102,15 @@ class Applied:
         """Yield what is in files only, of services, timers and journald, and what it was set to."""
         for step in self._files():
             content = self.contents.get(step.after.sha256 if step.after else "", b"")
-            for name, text in unit.own_values(content.decode(errors="replace")).items():
-                if tunable := _in_file(step.path, name):
-                    yield tunable, text
+            for key, text in own_values(content.decode(errors="replace")).items():
+                yield from ((tunable, text) for tunable in _in_file(step.path, key))
 
 
-def _in_file(path: str, name: str) -> Tunable | None:
-    """Return what a name stands for in a file of ours; None in a file of another kind."""
-    if service := _DROP_IN.fullmatch(path):
-        found = catalog.find(f"system.unit.{service[1]}.{name}")
-        if found:
-            return found
-    return next((one for one in catalog.TUNABLES.values() if _name_in(one, path) == name), None)
-
-
-def _name_in(tunable: Tunable, path: str) -> str:
-    """Return by which name a file of ours has a tunable; empty where that is another file."""
-    if tunable.kind == "journald" and path == journald.FILE:
-        return tunable.target
-    is_timer = tunable.kind == "timer" and path == timer.DROP_IN.format(unit=tunable.target)
-    return "OnCalendar" if is_timer else ""
+def _in_file(path: str, key: str) -> Iterator[Tunable]:
+    """Yield what a line of a file of ours is for; nothing for one of another kind."""
+    for name, kind in _FILE_ONLY.items():
+        if (target := kind.target_of(path, key)) and (found := catalog.of(name, target)):
+            yield found
 
 
 def contents_of(steps: Iterable[Step]) -> list[str]:

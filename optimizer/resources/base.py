@@ -7,7 +7,7 @@ import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from optimizer.model.errors import InvalidValue
 from optimizer.model.observation import Observation
@@ -67,6 +67,19 @@ class ResourceKind(Protocol):
 
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
         """Turn differences into steps and files."""
+
+
+@runtime_checkable
+class FileOnly(Protocol):
+    """A kind whose values have no path of their own: they are lines in a file of ours."""
+
+    name: str
+
+    def target_of(self, path: str, key: str) -> str:
+        """Return the target that a line of a file of ours is for; empty in another kind's file."""
+
+    def is_delayed(self, tunable: Tunable, observation: Observation) -> bool:
+        """Whether a changed file counts from the next start of a service only."""
 
 
 class NothingAtStake:

@@ -55,6 +55,14 @@ class Journald(NothingAtStake):
         """Every journald takes every valid limit."""
         return ""
 
+    def target_of(self, path: str, key: str) -> str:
+        """Name a setting as journald does."""
+        return key if path == FILE else ""
+
+    def is_delayed(self, tunable: Tunable, observation: Observation) -> bool:
+        """The journal reads its files when it starts."""
+        return True
+
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
         """Write the drop-in; restarting journald waits until that is allowed."""
         boot = {d.reading.tunable.target: d.boot for d in differences if d.boot is not None}

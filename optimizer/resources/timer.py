@@ -13,6 +13,7 @@ from optimizer.model.tunable import Tunable
 from optimizer.resources.base import DAEMON_RELOAD, HEADER, Artifact, NothingAtStake, write_text
 
 DROP_IN = "/etc/systemd/system/{unit}.d/zz-optimizer.conf"
+_DROP_IN = re.compile(re.escape(DROP_IN).replace(r"\{unit\}", r"([^/]+\.timer)"))
 
 # systemd prints shorthands in full.
 _SHORT = {
@@ -52,6 +53,15 @@ class Timer(NothingAtStake):
     def impossible(self, reading: Reading, wanted: str, observation: Observation) -> str:
         """Every timer takes every calendar."""
         return ""
+
+    def target_of(self, path: str, key: str) -> str:
+        """Name the timer whose schedule it is."""
+        found = _DROP_IN.fullmatch(path)
+        return found[1] if found and key == "OnCalendar" else ""
+
+    def is_delayed(self, tunable: Tunable, observation: Observation) -> bool:
+        """A timer has its new schedule at once."""
+        return False
 
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
         """Write the drop-in; a timer takes a new schedule when it is started again."""

@@ -5,6 +5,7 @@ Source: systemd.exec(5), systemd.resource-control(5), proc(5) for the value in f
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -25,6 +26,7 @@ from optimizer.resources.base import (
 
 # Sorts behind override.conf, where `systemctl edit` puts what a person wants.
 DROP_IN = "/etc/systemd/system/{unit}.d/zz-optimizer.conf"
+_DROP_IN = re.compile(re.escape(DROP_IN).replace(r"\{unit\}", "([^/]+)"))
 
 _SERVERS = ("redis", "valkey")
 
@@ -110,6 +112,17 @@ class UnitDirective(NothingAtStake):
         """Every loaded unit takes every valid directive."""
         return ""
 
+    def target_of(self, path: str, key: str) -> str:
+        """Name the unit and its directive."""
+        found = _DROP_IN.fullmatch(path)
+        return f"{found[1]}.{key}" if found else ""
+
+    def is_delayed(self, tunable: Tunable, observation: Observation) -> bool:
+        """Limits count for processes that begin then; systemd changes the rest at once."""
+        name, directive = split_target(tunable.target)
+        unit = observation.units.get(name)
+        return unit is not None and _LIMITS.get(directive, directive) in unit.limits
+
     def write(self, differences: Sequence[Difference], observation: Observation) -> Artifact:
         """Write one drop-in a unit; restarting it waits until that is allowed."""
         units: dict[str, list[Difference]] = defaultdict(list)
@@ -150,13 +163,6 @@ def _winner(unit: Unit, directive: str) -> ConfigLine | None:
 def _lost_by_restart(unit: str, observation: Observation) -> str:
     lost = (server.lost_by_restart for server in observation.redis if server.unit == unit)
     return next(filter(None, lost), "")
-
-
-def is_of_process(tunable: Tunable, observation: Observation) -> bool:
-    """Whether a directive counts for processes that begin then, and not at once."""
-    name, directive = split_target(tunable.target)
-    unit = observation.units.get(name)
-    return unit is not None and _LIMITS.get(directive, directive) in unit.limits
 
 
 def configured(unit: Unit, directive: str) -> str | None:
