@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.hosts.conftest import MakeController
 from tests.hosts.faults.area import AREAS, furnish
 from tests.hosts.faults.faulty import FaultyHost
-from tests.hosts.faults.sweep import BEFORE, CONFIRMED, PHASES, Sweep
+from tests.hosts.faults.sweep import BEFORE, CONFIRMED, Sweep
 from tests.hosts.faults.ways import WAYS
 from tests.hosts.lab import Lab
 
@@ -42,10 +43,14 @@ def test_a_change_that_is_cut_off_leaves_the_host_as_before_or_confirmed(sweep: 
 
 
 def _chosen(sweep: Sweep) -> Iterator[tuple[str, str, int]]:
-    """Choose the last write of each kind that is made, and the middle of every phase."""
+    """Choose each kind of write once, in one phase after the other, and the middle of some."""
+    last: dict[str, dict[str, int]] = defaultdict(dict)
     for phase in ("apply", "confirm", "restore"):
-        last = {point.kind: point.number for point in sweep.points[phase]}
-        yield from (("killed", phase, number) for number in last.values())
-    for phase in PHASES:
+        for point in sweep.points[phase]:
+            last[point.kind][phase] = point.number
+    for turn, (_, numbers) in enumerate(sorted(last.items())):
+        phase = list(numbers)[turn % len(numbers)]
+        yield "killed", phase, numbers[phase]
+    for phase in ("apply", "confirm", "restore"):
         yield "disk full", phase, sweep.count(phase, only_room=True) // 2
         yield "/etc read-only", phase, sweep.count(phase) // 2
