@@ -43,7 +43,11 @@ begin() {
             keep_out
         fi
     done
-    ! is_without_room || refuse state "$ERROR"
+    if is_without_room; then
+        # Unless somebody else has made it his meanwhile.
+        [ ! -f "$JOURNAL/of.$RUN" ] || { rm -f "$JOURNAL/of.$RUN"; rmdir "$JOURNAL" 2>/dev/null; }
+        refuse state "$ERROR"
+    fi
     refuse busy "another change has just begun: try again in a minute"
 }
 

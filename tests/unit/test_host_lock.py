@@ -96,6 +96,7 @@ def test_a_journal_that_nobody_can_take_is_not_waited_for(lab: Lab) -> None:
     change = everything(lab)
     [problem] = problems_of(lab.apply(change, edit=with_override("apply", _NO_ROOM)))
     assert "the journal cannot be written" in problem.what
+    assert not lab.journal.exists()
     assert verdict(lab.apply(change)) == "applied"
     applied = lab.tree()
     full = with_override("cancel", _NO_ROOM)
