@@ -22,6 +22,7 @@ _CHANGE = (
     "lock",
     "waiting",
     "journal",
+    "look",
     "guard",
     "restore",
 )

@@ -134,6 +134,7 @@ give_up() {
 # this is done once more when all is ready for them.
 compare() {
     stale=
+    look "$JOURNAL/manifest"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh; do
         case $step in
         value) read_value "$second" || :; was=$third; name=$first; where=$second ;;
@@ -146,6 +147,7 @@ compare() {
         stale=yes
         emit stale "$name" "$where" "$was" "$REPLY"
     done <"$JOURNAL/manifest"
+    LOOKED=
     [ -z "$stale" ] && return 0
     end_journal
     emit result stale
@@ -220,6 +222,7 @@ note_made() {
 write_again() {
     for round in 1 2 3; do
         again=
+        look "$JOURNAL/manifest"
         while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
             case $step=$write in value=set | value=hold) ;; *) continue ;; esac
             read_value "$path" || :
@@ -251,6 +254,7 @@ read_back() {
             problem read-back "$tunable" "$path" "$after" "$REPLY"
         fi
     done <"$JOURNAL/manifest"
+    LOOKED=
 }
 
 # What the kernel changed beyond the plan, also far from what was written. A plan that missed it

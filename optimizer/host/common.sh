@@ -33,6 +33,14 @@ squeeze() {
     set +f
 }
 
+# What the last look saw at $1, in REPLY. 1: it was not looked at.
+looked() {
+    case $LOOKED in *"$NEWLINE$1$TAB"*) ;; *) return 1 ;; esac
+    REPLY=${LOOKED#*"$NEWLINE$1$TAB"}
+    REPLY=${REPLY%%"$NEWLINE"*}
+}
+LOOKED=
+
 # Read the canonical text of the value at $1 into REPLY: a file of the kernel, or a parameter
 # of a server (redis:…), an object in one of its databases, a variable of a Node service (node:…),
 # a package, or a parameter of the running kernel (boot:…).
@@ -48,6 +56,7 @@ read_value() {
     package:*) package_read "$1"; return ;;
     boot:*) boot_read "$1"; return ;;
     esac
+    ! looked "$1" || return 0
     [ -e "$1" ] || { REPLY=@absent; return 1; }
     REPLY=$(cat "$1" 2>/dev/null) || { REPLY=@unreadable; return 2; }
     squeeze "${REPLY%%"$NEWLINE"*}"

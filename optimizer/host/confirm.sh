@@ -10,14 +10,17 @@ fail_back() {
 # $1: `now` leaves out what waits for files or is made last, `all` looks at every value. What waits
 # for somebody's restart is no matter of this change.
 held() {
+    look "$JOURNAL/manifest"
     while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
         [ "$step" = value ] || continue
         case $1=$write in *=hold | *=pend | now=file | now=last) continue ;; esac
         read_value "$path" || :
         [ "$REPLY" = "$after" ] && continue
         emit problem held "$tunable" "$path" "$after" "$REPLY"
+        LOOKED=
         return 1
     done <"$JOURNAL/manifest"
+    LOOKED=
 }
 
 # Units that failed since the change began speak against it.

@@ -168,15 +168,23 @@ probe_config() {
 probe_module() {
     if [ -e "/sys/module/$1/initstate" ]; then
         emit module "$1" loaded
-    elif [ -d "/sys/module/$1" ] ||
-        grep -qs "/$1\.ko" "/lib/modules/$(uname -r)/modules.builtin" ||
-        zcat /proc/config.gz 2>/dev/null | grep -q "^CONFIG_$2=y"; then
+    elif [ -d "/sys/module/$1" ] || is_builtin "$1" "$2"; then
         emit module "$1" builtin
     elif has modprobe && modprobe -n -q "$1" 2>/dev/null; then
         emit module "$1" loadable
     else
         emit module "$1" missing
     fi
+}
+
+# Module $1 with the kernel's option $2; what is asked for many times is read once.
+is_builtin() {
+    if [ -z "${builtin_modules:-}" ]; then
+        builtin_modules=$NEWLINE$(sed 's/.*\///; s/\.ko.*//' "/lib/modules/$(uname -r)/modules.builtin"
+            [ ! -e /proc/config.gz ] || zcat /proc/config.gz | sed -n 's/=y$//p')$NEWLINE
+    fi
+    case $builtin_modules in *"$NEWLINE$1$NEWLINE"* | *"${NEWLINE}CONFIG_$2$NEWLINE"*) return 0 ;; esac
+    return 1
 }
 
 probe_units() {

@@ -82,13 +82,15 @@ redis_split() {
 # As read_value; REPLY is @down (and 1 returned) where no server listens.
 redis_read() {
     redis_split "$1"
-    redis_ask "$ADDRESS" "CONFIG GET $PARAMETER"
-    case $SAID in
-    "$PARAMETER$NEWLINE"*) REPLY=${SAID#*"$NEWLINE"} ;;
-    "$PARAMETER") REPLY= ;;
-    *"Could not connect"*) REPLY=@down; return 1 ;;
-    *) REPLY=@unreadable; return 2 ;;
-    esac
+    if ! looked "redis:$ADDRESS/$PARAMETER"; then
+        redis_ask "$ADDRESS" "CONFIG GET $PARAMETER"
+        case $SAID in
+        "$PARAMETER$NEWLINE"*) REPLY=${SAID#*"$NEWLINE"} ;;
+        "$PARAMETER") REPLY= ;;
+        *"Could not connect"*) REPLY=@down; return 1 ;;
+        *) REPLY=@unreadable; return 2 ;;
+        esac
+    fi
     [ -z "$CLASS" ] || redis_class "$CLASS" "$REPLY"
     redis_canonical "$PARAMETER" "$REPLY"
     return 0

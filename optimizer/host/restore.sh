@@ -227,6 +227,7 @@ fail_line() {
 settle() {
     for round in 1 2 3; do
         unsettled=
+        look "$from/manifest"
         while IFS=$TAB read -r step tunable path before after write restore patience needs waited; do
             [ "$step" = value ] || continue
             ! comes_later "$write" || continue
@@ -238,9 +239,11 @@ settle() {
                 FAILED=yes
                 emit failed "$tunable" "$path" "$before" "$REPLY" "${ERROR:-}"
             elif [ "$restore" = set ]; then
+                LOOKED=
                 write_value "$path" "$before" || :
             fi
         done <"$from/manifest"
+        LOOKED=
         [ -n "$unsettled" ] || return 0
     done
 }

@@ -124,6 +124,20 @@ def test_what_two_writes_move_goes_back_to_where_it_was_first(lab: Lab) -> None:
     assert lab.tree() == before
 
 
+def test_a_file_that_one_write_brings_along_is_watched_from_the_next_one_on(lab: Lab) -> None:
+    """As a scheduler brings its settings along, and the length of the queue moves one of them."""
+    first, second = lab.value("first", "1"), lab.value("second", "1")
+    brought = first.with_name("brought")
+    moves = _moves(first, brought, f'"{second}=2") echo 7 >"{brought}" ;;')
+    answers = lab.apply(
+        lab.change([setting(first, "1", "2"), setting(second, "1", "2")]),
+        edit=with_override("apply", moves),
+    )
+    [problem] = problems_of(answers)
+    assert (problem.path, problem.expected, problem.found) == (str(brought), "6", "7")
+    assert (first.read_text(), second.read_text()) == ("1\n", "1\n")
+
+
 def test_what_somebody_changes_after_a_death_is_theirs(lab: Lab) -> None:
     first, other, theirs = (
         lab.value("first", "1"),
