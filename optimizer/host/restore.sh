@@ -259,9 +259,17 @@ remove_made() {
     done <"$from/progress"
 }
 
+# What was to become file $1 when its writer was killed.
+remove_unfinished() {
+    ERROR=$(rm -f "$1.optimizer-new" 2>&1) && return 0
+    UNPUT=yes
+    FAILED=yes
+    emit failed - "$1.optimizer-new" @absent present "$ERROR"
+}
+
 # path before after, each `sha256 mode uid:gid` or @absent
 restore_file() {
-    rm -f "$1.optimizer-new"
+    remove_unfinished "$1"
     describe_file "$1"
     [ "$REPLY" = "$2" ] && return 0
     # Its old bytes would not have the kernels that came since.
@@ -358,7 +366,7 @@ put_link() {
 
 # path present|absent before original size line replaces
 restore_line() {
-    rm -f "$1.optimizer-new"
+    remove_unfinished "$1"
     if [ "$2" = present ]; then
         grep -qxF -- "$6" "$1" 2>/dev/null || return 0
         put_line "$1" absent "$3" "$5" "$6" "$7"
@@ -441,8 +449,12 @@ unload_module() {
 # path, and whether the change made it (present) or took it away (absent)
 restore_directory() {
     if [ "$2" = present ]; then
+        [ -d "$1" ] || return 0
+        ERROR=$(rmdir "$1" 2>&1) && return 0
         # Somebody else may have put a file into it meanwhile: then it stays.
-        rmdir "$1" 2>/dev/null || :
+        [ -z "$(ls -A "$1")" ] || return 0
+        FAILED=yes
+        emit failed - "$1" @absent present "$ERROR"
     else
         [ -d "$1" ] || { mkdir "$1" && chmod 755 "$1"; }
     fi

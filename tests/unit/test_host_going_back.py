@@ -46,6 +46,24 @@ def test_a_restore_that_fails_says_so(lab: Lab) -> None:
     assert lab.cancel() == "restored"
 
 
+@pytest.mark.parametrize("stays", ["unfinished file", "directory"])
+def test_what_cannot_be_removed_is_not_said_to_be_back(lab: Lab, stays: str) -> None:
+    """As where /etc is read-only: the file itself is what it was, as nothing took its place yet."""
+    change = everything(lab)
+    before = lab.tree()
+    lab.apply(change)
+    made = lab.root / "host/etc/made"
+    made.mkdir()
+    (made / "new.conf.optimizer-new").write_text("half of it")
+    if stays == "directory":
+        refuses = 'rmdir() { case $1 in */made) return 1 ;; esac; command rmdir "$@"; }\n'
+    else:
+        refuses = 'rm() { case $* in *-new) return 1 ;; esac; command rm "$@"; }\n'
+    assert lab.cancel(edit=with_override("cancel", refuses)) == "incomplete"
+    assert lab.cancel() == "restored"
+    assert lab.tree() == before
+
+
 # A fake systemd, which says when the timer fired and the service was started, and notes restarts.
 _FAKE_SYSTEMD = """
 runs_systemd() {{ :; }}
