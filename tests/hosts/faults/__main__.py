@@ -1,7 +1,7 @@
-"""Cut changes off at every point, on two hosts at once, and print how many they survived.
+"""Cut changes off at every point, on several hosts at once, and print how many they survived.
 
-`python -m tests.hosts.faults [--every N] [AREA...]`: the areas, all of them by default. Each of
-the two releases takes every other point, so that together they have each of them.
+`python -m tests.hosts.faults [--every N] [--hosts N] [AREA...]`: the areas, all of them by default.
+The hosts, of both releases by turns, share the points, so that together they have each of them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,20 @@ from tests.hosts.lab import KINDS
 
 HOSTS = ("faulty12", "faulty13")
 PARTS = ("system", "redis", "postgresql", "node")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The points that one host takes. at, of: its turn among all hosts; every: how far apart."""
+
+    at: int
+    of: int
+    every: int
+
+    @property
+    def kind(self) -> str:
+        """Which host that is."""
+        return HOSTS[self.at % len(HOSTS)]
 
 
 @dataclass
@@ -83,13 +97,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="faults", description="cut changes off at every point")
     parser.add_argument("areas", nargs="*", metavar="AREA", help=", ".join(AREAS))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth point")
+    parser.add_argument("--hosts", type=int, default=2, metavar="N", help="at once; 2 unless told")
     parser.add_argument("--way", action="append", choices=[way.name for way in WAYS])
     arguments = parser.parse_args()
     areas = arguments.areas or PARTS
     ways = [way for way in WAYS if way.name in (arguments.way or [way.name])]
     began = time.monotonic()
-    with ProcessPoolExecutor(len(HOSTS)) as pool:
-        jobs = [pool.submit(_swept, at, areas, ways, arguments.every) for at in range(len(HOSTS))]
+    shares = [Share(at, arguments.hosts, arguments.every) for at in range(arguments.hosts)]
+    with ProcessPoolExecutor(len(shares)) as pool:
+        jobs = [pool.submit(_swept, share, areas, ways) for share in shares]
         figures = sum((job.result() for job in jobs), Figures())
     for key, tried in sorted(figures.tried.items()):
         _say(f"{key:48} points tried {tried:4}, survived {figures.survived[key]:4}")
@@ -99,24 +115,24 @@ def main() -> int:
     return 0 if tried == survived else 1
 
 
-def _swept(share: int, areas: list[str], ways: list[Way], every: int) -> Figures:
-    """Take every other point of each area, on one release."""
+def _swept(share: Share, areas: list[str], ways: list[Way]) -> Figures:
+    """Take one host's points of each area."""
     figures = Figures()
     for area in areas:
-        with Bench(HOSTS[share], area) as bench:
+        with Bench(share.kind, area) as bench:
             for way in (one for one in ways if area in one.areas):
-                for phase, number in _points(bench, way, share, every):
+                for phase, number in _points(bench, way, share):
                     verdict = bench.cut(way, phase, number)
                     figures.add(f"{area}, {phase}: {way.name}", verdict)
-                    tell(f"{HOSTS[share]} {area} {phase} {number} {way.name}", verdict)
+                    tell(f"{share.kind} {area} {phase} {number} {way.name}", verdict)
     return figures
 
 
-def _points(bench: Bench, way: Way, share: int, every: int) -> Iterator[tuple[str, int]]:
-    stride = way.stride * every
+def _points(bench: Bench, way: Way, share: Share) -> Iterator[tuple[str, int]]:
+    stride = way.stride * share.every
     for phase in way.phases:
         count = bench.sweep.count(phase, only_room=way.name == "disk full")
-        for number in range(1 + share * stride, count + 1, len(HOSTS) * stride):
+        for number in range(1 + share.at * stride, count + 1, share.of * stride):
             yield phase, number
 
 
