@@ -47,6 +47,7 @@ _WORDS = {
     "module": "the kernel module could not be loaded",
     "unit": "the service failed after the change",
     "file": "the file could not be written",
+    "directory": "the directory could not be made or removed",
     "link": "the link could not be made",
     "line": "the line could not be written",
     "menu": "the menu of GRUB could not be made as planned",

@@ -39,10 +39,10 @@ write_files() {
         module) [ "$before" = loaded ] || unload_module "$path" ;;
         directory)
             if [ "$before" = present ]; then
-                [ -d "$path" ] || { mkdir "$path" && chmod 755 "$path"; } || return 1
-            elif ! goes_last "$path"; then
-                rmdir "$path" 2>/dev/null || :
-            fi
+                [ -d "$path" ] || ERROR=$({ mkdir "$path" && chmod 755 "$path"; } 2>&1)
+            else
+                goes_last "$path" || drop_directory "$path"
+            fi || { emit problem directory - "$path" "$before" "$ERROR"; return 1; }
             ;;
         file)
             describe_file "$path"

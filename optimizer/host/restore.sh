@@ -446,13 +446,16 @@ unload_module() {
     modprobe -r "$1" 2>/dev/null </dev/null || emit note "kernel module $1 is in use and stays loaded"
 }
 
+# Remove directory $1, unless somebody else has put a file into it. 1: it cannot be, and why is in ERROR.
+drop_directory() {
+    [ -d "$1" ] || return 0
+    ERROR=$(rmdir "$1" 2>&1) || [ -n "$(ls -A "$1")" ]
+}
+
 # path, and whether the change made it (present) or took it away (absent)
 restore_directory() {
     if [ "$2" = present ]; then
-        [ -d "$1" ] || return 0
-        ERROR=$(rmdir "$1" 2>&1) && return 0
-        # Somebody else may have put a file into it meanwhile: then it stays.
-        [ -z "$(ls -A "$1")" ] || return 0
+        drop_directory "$1" && return 0
         FAILED=yes
         emit failed - "$1" @absent present "$ERROR"
     else

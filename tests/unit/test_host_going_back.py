@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.app.outcomes import verdict_of
+from optimizer.app.outcomes import problems_of, verdict_of
 from optimizer.host import program
 from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import ActionStep, FileStep
+from optimizer.model.transaction import ActionStep, DirectoryStep, FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
     OTHER_RUN,
@@ -62,6 +62,21 @@ def test_what_cannot_be_removed_is_not_said_to_be_back(lab: Lab, stays: str) -> 
     assert lab.cancel(edit=with_override("cancel", refuses)) == "incomplete"
     assert lab.cancel() == "restored"
     assert lab.tree() == before
+
+
+def test_a_rollback_that_cannot_remove_a_directory_is_not_confirmed(dash: Lab) -> None:
+    made = dash.root / "host/etc/made"
+    made.mkdir(parents=True)
+    before = dash.tree()
+    assert (
+        verdict(dash.apply(dash.change([DirectoryStep(path=str(made), is_present=False)])))
+        == "applied"
+    )
+    refuses = with_override("confirm", "rmdir() { return 1; }\n")
+    said = dash.run(refuses(without_probe(confirm_program(RUN, ProbeRequest()))))
+    assert verdict_of(said) == "restored"
+    assert problems_of(said)[0].what == "the directory could not be made or removed"
+    assert dash.tree() == before
 
 
 # A fake systemd, which says when the timer fired and the service was started, and notes restarts.
