@@ -20,6 +20,8 @@ restore_from() {
     [ "$from" != "$JOURNAL" ] || find_cut_off
     restore_collateral look
     reverse "$STATE/.reversed" || reverse /run/optimizer-reversed || { FAILED=yes; return 1; }
+    # After a boot most of the values are there already.
+    look "$from/manifest"
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         # What services load goes when they have been started without it.
         case $step=$second in
@@ -34,6 +36,7 @@ restore_from() {
         directory) restore_directory "$first" "$second" ;;
         esac
     done <"$REVERSED"
+    LOOKED=
     restore_menu
     restore_collateral put
     settle
@@ -134,6 +137,7 @@ restore_value() {
         return 0
     fi
     [ "$5" = skip ] && return 0
+    LOOKED=
     write_value "$2" "$3" || :
 }
 
