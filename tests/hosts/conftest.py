@@ -32,6 +32,7 @@ MakeController = Callable[..., Controller]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hosts: needs real hosts, so root on Debian or Ubuntu")
     config.addinivalue_line("markers", "vm: needs a virtual machine; slow where it is emulated")
+    config.addinivalue_line("markers", "slow: left to make test-vm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -90,7 +90,8 @@ def followed(host: Host) -> Iterator[Course]:
     """Follow the change that is begun on a host within this block."""
     course = Course()
     argv = [*host.endpoint.argv(), _FOLLOW]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=quiet, stdout=subprocess.PIPE, text=True) as process:
         listener = threading.Thread(target=_listen, args=(process, course))
         listener.start()
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from testbed.host import Host
-from tests.hosts.arranged import value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import Controller, new_controller
 from tests.hosts.cuts import JOURNAL, Cut, cut, followed, moments, number, seed
@@ -22,13 +22,6 @@ from tests.hosts.scan import Differences
 
 pytestmark = pytest.mark.vm
 
-SWAPPINESS = "/proc/sys/vm/swappiness"
-DIRTY_RATIO = "/proc/sys/vm/dirty_ratio"
-DIRTY_BYTES = "/proc/sys/vm/dirty_bytes"
-CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
-QDISC = "/proc/sys/net/core/default_qdisc"
-THP = "/sys/kernel/mm/transparent_hugepage/enabled"
-QUEUE = "/sys/block/vdb/queue"
 # The profile wants no scheduler for disks of a guest; another one has more dependants.
 SCHEDULER = "system.block.scheduler=mq-deadline"
 CRON = "system.unit.cron.service.LimitNOFILE=4096"
@@ -37,55 +30,113 @@ WORDS = ("--profile", "hft", "--set", SCHEDULER, "--set", CRON)
 # An emulated machine takes its time, and more of it for a boot.
 PATIENT = ("--confirm-timeout", "600")
 _EXACT = ("file ", "sysctl ", "sys ", "module ")
+# What is in force, one line each.
+_IN_FORCE = """
+show() { echo "$1=$(tr '\\t' ' ' <"$2")"; }
+show swappiness /proc/sys/vm/swappiness
+show dirty_bytes /proc/sys/vm/dirty_bytes
+show dirty_ratio /proc/sys/vm/dirty_ratio
+show congestion /proc/sys/net/ipv4/tcp_congestion_control
+show qdisc /proc/sys/net/core/default_qdisc
+show thp /sys/kernel/mm/transparent_hugepage/enabled
+show scheduler /sys/block/vdb/queue/scheduler
+echo "bbr=$(grep -c '^tcp_bbr ' /proc/modules)"
+for unit in cron redis-server; do
+    limits=/proc/$(systemctl show -P MainPID "$unit")/limits
+    echo "$unit=$(awk '/^Max open files/ { print $4 }' "$limits")"
+done
+"""
 
 
 @dataclass(frozen=True)
-class Cycle:
-    """A change and its way back, without a boot in between.
+class Course:
+    """A change, a boot, its way back with the power cut on the way, and another boot.
 
-    planned: the host in the plan. applied, back: what was different after each. config: of Redis
-    before and after the change, and after its way back. seconds: of the change, from its first
-    write; its way back takes about as long.
+    planned: the host in the plan. applied, booted, back, gone: what was different after the
+    change, after the boot, after the way back, and after the last boot. in_force: after the boot,
+    with the keys of Redis. states: what verify said while the change had to be in force. cuts:
+    each with what was different then. notes: of the whole way back; none where a cut came too
+    late. config: of Redis before, after the change, after the boot, and at the end. seconds: of
+    the change, from its first write; its way back takes about as long.
     """
 
     planned: Any
     applied: Differences
+    booted: Differences
+    in_force: Mapping[str, str]
+    states: tuple[str, ...]
+    cuts: tuple[tuple[Cut, Differences], ...]
+    notes: tuple[str, ...] | None
     back: Differences
-    config: tuple[dict[str, str], dict[str, str], dict[str, str]]
+    gone: Differences
+    config: tuple[dict[str, str], ...]
     seconds: float
 
 
 @pytest.fixture(scope="module")
-def cycle(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
+def chance(told: list[str]) -> random.Random:
+    drawn = seed()
+    told.append(f"power cuts, at moments drawn from OPTIMIZER_SEED={drawn}:")
+    return random.Random(drawn)  # noqa: S311 - so that the same can be drawn again
+
+
+@pytest.fixture(scope="module")
+def course(lab: Lab, chance: random.Random, tmp_path_factory: pytest.TempPathFactory) -> Course:
     machine = lab.host("machine")
     redis = Server(machine)
     redis.fill(KEYS)
-    before = redis.config()
-    one = new_controller(tmp_path_factory.mktemp("cycle"), machine)
+    config = [redis.config()]
+    one = new_controller(tmp_path_factory.mktemp("course"), machine)
     path = one.save_plan(*WORDS)
     with followed(machine) as change:
         one.apply_saved(path, *PATIENT).expect(0)
         seconds = change.seconds()
-    applied, config = lab.changes("machine"), redis.config()
-    # A connection that is open meanwhile would keep the module of its congestion control loaded.
-    one.rollback(*PATIENT).expect(0)
-    return Cycle(
+    applied = lab.changes("machine")
+    config.append(redis.config())
+    machine.reboot()
+    lines = machine.run(_IN_FORCE).stdout.splitlines()
+    in_force = dict(line.split("=", 1) for line in lines) | {"keys": str(redis.keys())}
+    booted = lab.changes("machine")
+    config.append(redis.config())
+    states = [_state(one)]
+    cuts: list[tuple[Cut, Differences]] = []
+    for moment in moments(chance, max(1, number() // 3)):
+        if cuts and not cuts[-1][1]:
+            one.apply(*WORDS, *PATIENT).expect(0)
+        made = cut(machine, lambda: _begin(one, "rollback"), moment, seconds)
+        cuts.append((made, _clean(machine, lab.changes("machine"))))
+        if cuts[-1][1]:
+            states.append(_state(one))
+    notes = None
+    if cuts[-1][1]:
+        notes = one.rollback(*PATIENT).expect(0).host("machine")["notes"]
+    back = lab.changes("machine")
+    machine.reboot()
+    return Course(
         planned=json.loads(path.read_text())["hosts"][0],
         applied=applied,
-        back=lab.changes("machine"),
-        config=(before, config, redis.config()),
+        booted=booted,
+        in_force=in_force,
+        states=tuple(states),
+        cuts=tuple(cuts),
+        notes=None if notes is None else tuple(note for note in notes if "abandoned" not in note),
+        back=back,
+        gone=lab.changes("machine"),
+        config=(*config, redis.config()),
         seconds=seconds,
     )
 
 
-def test_the_whole_profile_is_applied_as_planned_and_taken_back_exactly(
-    cycle: Cycle, lab: Lab
-) -> None:
-    after = canonical_after(cycle.applied)
-    exact = {key: text for key, text in after.items() if key.startswith(_EXACT)}
+def _state(one: Controller) -> str:
+    return str(one.verify().host("machine")["state"])
+
+
+def test_the_whole_profile_is_applied_as_planned(course: Course, lab: Lab) -> None:
+    after = canonical_after(course.applied)
+    exact = _exactly(course.applied)
     # A line in a file of somebody else's: the plan has the line, and not the bytes of the file.
     assert exact.pop("file /etc/redis/redis.conf")
-    assert exact == promised(cycle.planned, lab.pristine("machine"))
+    assert exact == promised(course.planned, lab.pristine("machine"))
     # What follows from the files: the timer's schedule, the unit that keeps values of /sys, and
     # what the next start of a service gets.
     assert set(after) - set(exact) == {
@@ -96,89 +147,73 @@ def test_the_whole_profile_is_applied_as_planned_and_taken_back_exactly(
         "service cron.service",
         "service redis-server.service",
     }
-    before, applied, back = cycle.config
-    assert applied == config_after(before, changes_of(cycle.planned, Server(lab.host("machine"))))
-    assert cycle.back == {}
-    assert back == before
+    before, applied, *_ = course.config
+    planned = changes_of(course.planned, Server(lab.host("machine")))
+    assert applied == config_after(before, planned)
 
 
-@pytest.fixture(scope="module")
-def chance(told: list[str]) -> random.Random:
-    drawn = seed()
-    told.append(f"power cuts, at moments drawn from OPTIMIZER_SEED={drawn}:")
-    return random.Random(drawn)  # noqa: S311 - so that the same can be drawn again
+def _exactly(changes: Differences) -> dict[str, str]:
+    after = canonical_after(changes)
+    return {key: text for key, text in after.items() if key.startswith(_EXACT)}
 
 
-def test_a_confirmed_change_is_in_force_after_a_reboot_and_its_way_back_leaves_nothing(
-    machine: Host,
-    controller: MakeController,
-    lab: Lab,
-    cycle: Cycle,
-    chance: random.Random,
-    told: list[str],
-) -> None:
-    one = controller(machine)
-    _apply_and_reboot(one, machine, cycle)
-    applied = lab.changes("machine")
-    for moment in moments(chance, max(1, number() // 3)):
-        made = cut(machine, lambda: _begin(one, "rollback"), moment, cycle.seconds)
-        changes = _clean(machine, lab.changes("machine"))
-        told.append(f"  way back, {made.text}: {'as applied' if changes else 'as before'}")
-        assert changes in (applied, {})
-        _check_outcome(made, (3, "restored") if changes else (0, "applied"))
-        if not changes:
-            _apply_and_reboot(one, machine, cycle)
-        assert one.verify().expect(0).host("machine")["state"] == "match"
-    notes = one.rollback(*PATIENT).expect(0).host("machine")["notes"]
-    # sshd listens with bbr since it started, the network card sends through fq.
-    assert [note for note in sorted(notes) if "abandoned" not in note] == [
-        "kernel module sch_fq is in use and stays loaded",
-        "kernel module tcp_bbr is in use and stays loaded",
-    ]
-    assert lab.changes("machine").keys() == {
-        "module sch_fq",
-        "module tcp_bbr",
-        "sysctl net.ipv4.tcp_available_congestion_control",
+def test_a_confirmed_change_is_in_force_after_a_reboot(course: Course) -> None:
+    # The kernel computes this reserve anew in each boot, and it is less without huge pages.
+    booted = _exactly(course.booted)
+    assert booted.pop("sysctl vm.min_free_kbytes")
+    assert booted == _exactly(course.applied)
+    seen = dict(course.in_force)
+    assert int(seen.pop("dirty_bytes")) > 0
+    assert int(seen.pop("redis-server")) >= 10240
+    assert "[never]" in seen.pop("thp")
+    assert "[mq-deadline]" in seen.pop("scheduler")
+    assert seen == {
+        "swappiness": "1",
+        "dirty_ratio": "0",
+        "congestion": "bbr",
+        "qdisc": "fq",
+        "bbr": "1",
+        "cron": "4096",
+        "keys": str(KEYS),
     }
-    machine.reboot()
-    assert lab.changes("machine") == {}
-    assert Server(machine).config() == cycle.config[0]
+    assert course.config[2] == course.config[1]
+    assert set(course.states) == {"match"}
 
 
-def _apply_and_reboot(one: Controller, machine: Host, cycle: Cycle) -> None:
-    one.apply(*WORDS, *PATIENT).expect(0)
-    machine.reboot()
-    assert value(machine, SWAPPINESS) == "1"
-    assert int(value(machine, DIRTY_BYTES)) > 0
-    assert value(machine, DIRTY_RATIO) == "0"
-    assert (value(machine, CONGESTION), value(machine, QDISC)) == ("bbr", "fq")
-    assert "[never]" in value(machine, THP)
-    assert "[mq-deadline]" in value(machine, f"{QUEUE}/scheduler")
-    assert machine.run("lsmod | grep -c '^tcp_bbr '").stdout == "1\n"
-    assert _open_files(machine, "cron.service") == 4096
-    assert _open_files(machine, "redis-server.service") >= 10240
-    assert Server(machine).config() == cycle.config[1]
-    assert Server(machine).keys() == KEYS
-    assert one.verify().expect(0).host("machine")["state"] == "match"
-
-
-def _open_files(machine: Host, unit: str) -> int:
-    limits = f"/proc/$(systemctl show -P MainPID {unit})/limits"
-    return int(machine.run(f"grep '^Max open files' {limits}").stdout.split()[3])
+def test_its_way_back_leaves_nothing_also_when_the_power_was_cut_on_it(
+    course: Course, told: list[str]
+) -> None:
+    for made, changes in course.cuts:
+        told.append(f"  way back, {made.text}: {'as applied' if changes else 'as before'}")
+        assert changes in (course.booted, {})
+        _check_outcome(made, (3, "restored") if changes else (0, "applied"))
+    if course.notes is not None:
+        # sshd listens with bbr since it started, the network card sends through fq.
+        assert sorted(course.notes) == [
+            "kernel module sch_fq is in use and stays loaded",
+            "kernel module tcp_bbr is in use and stays loaded",
+        ]
+        assert course.back.keys() == {
+            "module sch_fq",
+            "module tcp_bbr",
+            "sysctl net.ipv4.tcp_available_congestion_control",
+        }
+    assert course.gone == {}
+    assert course.config[-1] == course.config[0]
 
 
 def test_a_power_cut_at_any_moment_of_a_change_leaves_nothing_half_done(
     machine: Host,
     controller: MakeController,
     lab: Lab,
-    cycle: Cycle,
+    course: Course,
     chance: random.Random,
     told: list[str],
 ) -> None:
     one = controller(machine)
     redis = Server(machine)
     for moment in moments(chance, number()):
-        made = cut(machine, lambda: _begin(one, "apply", *WORDS), moment, cycle.seconds)
+        made = cut(machine, lambda: _begin(one, "apply", *WORDS), moment, course.seconds)
         is_kept = bool(machine.run(f"ls {STATE}/snapshots", check=False).stdout)
         changes = _clean(machine, lab.changes("machine"))
         told.append(f"  change, {made.text}: {'confirmed' if is_kept else 'as before'}")
@@ -186,14 +221,14 @@ def test_a_power_cut_at_any_moment_of_a_change_leaves_nothing_half_done(
         redis.wait()
         assert redis.keys() == KEYS
         if is_kept:
-            assert _files(changes) == _files(cycle.applied)
+            assert _files(changes) == _files(course.applied)
             assert one.verify().expect(0).host("machine")["state"] == "match"
             one.rollback(*PATIENT).expect(0)
             machine.reboot()
             changes = lab.changes("machine")
             machine.run(f"rm -r {STATE}/snapshots")
         assert changes == {}
-        assert redis.config() == cycle.config[0]
+        assert redis.config() == course.config[0]
 
 
 def _begin(one: Controller, verb: str, *words: str) -> subprocess.Popen[str]:

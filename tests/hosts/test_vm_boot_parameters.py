@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from testbed.host import Host
-from tests.hosts.arranged import arranged, value, with_file
+from tests.hosts.arranged import arranged, values, with_file
 from tests.hosts.conftest import MakeController, guarded
 from tests.hosts.controller import BOOT, Controller, wait_for
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.promised import promised
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
 OURS = "/etc/default/grub.d/zz-optimizer.cfg"
 MENU = "/boot/grub/grub.cfg"
@@ -133,12 +133,17 @@ def _boot_with(machine: Host, one: Controller) -> None:
     done = one.apply(*ALLOWED).expect(0).host("machine")
     assert done["state"] == "applied"
     machine.reboot()
-    line = value(machine, "/proc/cmdline")
+    line, isolated, pages, thp = values(
+        machine,
+        "/proc/cmdline",
+        "/sys/devices/system/cpu/isolated",
+        "/proc/sys/vm/nr_hugepages",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+    )
     # Theirs are still there, and ours stand behind them.
     assert "skew_tick=0 panic=30 " in line and line.endswith(WORDS)
-    assert value(machine, "/sys/devices/system/cpu/isolated") == "1"
-    assert value(machine, "/proc/sys/vm/nr_hugepages") == "4"
-    assert "[madvise]" in value(machine, "/sys/kernel/mm/transparent_hugepage/enabled")
+    assert (isolated, pages) == ("1", "4")
+    assert "[madvise]" in thp
     seen = one.verify().expect(0).host("machine")
     assert (seen["state"], seen["pending"]) == ("match", [])
     [told] = [note for note in one.plan(*ALLOWED).host("machine")["notes"] if "50-other" in note]
