@@ -68,7 +68,7 @@ keep_out() {
 # The journal is taken: leave it where it waits for its confirmation, else make it one of ours.
 make_way() {
     if is_fresh; then
-        [ -f "$JOURNAL/of.$RUN" ] || true >"$JOURNAL/of.$RUN" || return 1
+        [ -f "$JOURNAL/of.$RUN" ] || { true >"$JOURNAL/of.$RUN"; } 2>/dev/null || { leave_busy; no_room; refuse state "$ERROR"; }
         for other in "$JOURNAL"/of.*; do [ "$other" = "$JOURNAL/of.$RUN" ] || rm -f "$other"; done
         forget_old_twin
         return

@@ -23,7 +23,7 @@ take_busy() {
 
 # Whether the journal could not be taken though nobody has it, and so why is in ERROR.
 is_without_room() {
-    [ "$vain" -gt 0 ] && [ -z "$holder" ] && [ -d "$JOURNAL" ] && ! no_room
+    [ "${vain:-0}" -gt 0 ] && [ -z "$holder" ] && [ -d "$JOURNAL" ] && ! no_room
 }
 
 # A link is there with the name of its maker at once, or not at all. The one of a process that died
