@@ -9,7 +9,7 @@
 // /proc/PID/net/unix, by an inode that is open in /proc/PID/fd: a name alone proves nothing.
 //
 // What it answers: `GET /` JSON, `GET /metrics` Prometheus text, over HTTP/1.0:
-//     curl --unix-socket /run/optimizer-node/web/optimizer-node-123.sock http://x/metrics
+//     curl --unix-socket /run/optimizer-node-web/optimizer-node-123.sock http://x/metrics
 // Times are in seconds, sizes in bytes; `start` is since the loop began to run, `window` the last
 // 40 to 60 s. Neither environment nor arguments, paths, hosts or any text of the service are in it.
 //

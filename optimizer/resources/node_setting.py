@@ -20,8 +20,9 @@ MIB = 2**20
 PROBE = "probe"
 # An option without a value, as boot parameters have it too.
 PRESENT = "present"
-# systemd makes it below /run for the account of the service, and takes it away with the unit.
-_DIRECTORY, _SOCKETS = "RuntimeDirectory", "optimizer-node/%N"
+# systemd makes it below /run for the account of the service, and takes it away with the unit; in a
+# directory for all of them, that one would stay.
+_DIRECTORY, _SOCKETS = "RuntimeDirectory", "optimizer-node-%N"
 # Node does not start without a file that it has to load: where ours is gone or closed, an empty
 # one does. `+` has it run as root, whatever the unit may do, and `-` start the service anyway.
 _LIBRARY = PROBE_FILE.rpartition("/")[0]

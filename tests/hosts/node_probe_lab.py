@@ -69,7 +69,7 @@ async function until(holds) {
     }
     throw new Error('never: ' + holds)
 }
-const folder = (name) => '/run/optimizer-node/' + name + '/'
+const folder = (name) => '/run/optimizer-node-' + name + '/'
 const sockets = (name, count) => until(() => {
     const found = fs.readdirSync(folder(name)).map((one) => folder(name) + one)
     return found.length === count && found
@@ -87,7 +87,7 @@ PROGRAMS = {
 # Of units: as closed as systemd makes them, and as usual.
 CLOSED = "DynamicUser=yes\nProtectSystem=strict\nPrivateTmp=yes\nPrivateDevices=yes\nUMask=0000\n"
 USUAL = "User=operator\n"
-PROBED = f'RuntimeDirectory=optimizer-node/%N\nEnvironment="NODE_OPTIONS={OPTIONS}"\n'
+PROBED = f'RuntimeDirectory=optimizer-node-%N\nEnvironment="NODE_OPTIONS={OPTIONS}"\n'
 
 
 class NodeHost:

@@ -150,7 +150,7 @@ def test_the_probe_is_there_before_a_unit_names_it_and_has_a_place_for_its_socke
     assert files == [PROBE_FILE, OURS]
     assert written(artifact, PROBE_FILE) == node_probe()
     assert LOAD in written(artifact)
-    assert "RuntimeDirectory=optimizer-node/%N\n" in written(artifact)
+    assert "RuntimeDirectory=optimizer-node-%N\n" in written(artifact)
     # A service would not start without the file.
     assert f"[ -e {PROBE_FILE} ] || : >{PROBE_FILE}" in written(artifact)
 
@@ -161,11 +161,11 @@ def test_a_service_keeps_its_own_runtime_directory_alone() -> None:
 
 
 def test_a_probe_that_is_switched_off_leaves_nothing_of_it_in_our_file() -> None:
-    ours = DropIn({"NODE_OPTIONS": f"{THEIRS} {LOAD}"}, {"RuntimeDirectory": "optimizer-node/%N"})
+    ours = DropIn({"NODE_OPTIONS": f"{THEIRS} {LOAD}"}, {"RuntimeDirectory": "optimizer-node-%N"})
     lines = (
         UnitLine(FRAGMENT, "NODE_OPTIONS", THEIRS),
         UnitLine(OURS, "NODE_OPTIONS", ours.variables["NODE_OPTIONS"]),
-        UnitLine(OURS, "RuntimeDirectory", "optimizer-node/%N"),
+        UnitLine(OURS, "RuntimeDirectory", "optimizer-node-%N"),
     )
     of = service(lines=lines, configured=ours.variables, variables=ours.variables)
     files = {

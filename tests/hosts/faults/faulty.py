@@ -50,7 +50,7 @@ done
 # A host is back when nothing is armed and no command under way; nothing will change any more.
 _SETTLE = """
 armed() { systemctl list-units --all --plain --no-legend 'optimizer-restore-*' | grep -q .; }
-for try in $(seq 600); do
+for try in $(seq 3000); do
     armed || pgrep -x perl >/dev/null || break
     sleep 0.1
 done
@@ -121,7 +121,7 @@ class FaultyHost:
 
     def settle(self) -> tuple[Point, ...]:
         """Wait for the timer itself."""
-        return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=200).stdout)
+        return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
 
     def wait_until_held(self) -> None:
         """Wait until a command that was ordered to hold stands still, without taking its order."""
