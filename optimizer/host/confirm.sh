@@ -143,6 +143,7 @@ restart_node() {
     systemctl --quiet is-active "$1" || return 0
     listened=$(node_listeners "$1")
     if restart_unit "$1"; then
+        forget_sockets "$1"
         await_node "$1" "$listened"
     else
         not_well "$1"

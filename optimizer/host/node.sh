@@ -211,6 +211,15 @@ await_first() {
     done
 }
 
+# The directory of the sockets of unit $1 goes when nothing has it made any more: systemd stops a service
+# by what its files say by then, and has forgotten it.
+forget_sockets() {
+    sockets=/run/optimizer-node-${1%.service}
+    [ -d "$sockets" ] && ! grep -qs "^RuntimeDirectory=optimizer-node-" "/etc/systemd/system/$1.d/zz-optimizer-node.conf" || return 0
+    # The old process may not have been restarted.
+    grep -qF "$sockets/" /proc/net/unix || rm -rf "$sockets"
+}
+
 # Where the probe is part of what unit $1 was started with, it answers on its socket.
 probe_answers() {
     node_first "$1"

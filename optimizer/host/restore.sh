@@ -488,7 +488,10 @@ restore_action() {
     start-timer) start_timer "$2" || emit note "$2 could not be started again" ;;
     restart-unit) restart_back "$2" ;;
     restart-postgresql) restart_back "${2%% *}" && await_postgresql "${2#* }" ;;
-    restart-node) restart_back "$2" && await_first "$2" ;;
+    restart-node)
+        restart_back "$2" && await_first "$2"
+        forget_sockets "$2"
+        ;;
     esac
 }
 

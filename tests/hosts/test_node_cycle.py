@@ -56,7 +56,10 @@ def test_what_waits_for_a_restart_comes_with_it_and_goes_back_with_another(
         assert outcome["pending"] == []
         _is_tuned(web, '--max-http-header-size=8192 --title="a b"')
         _starts_without_the_file(web)
+        sockets = "ls -d /run/optimizer-node-web"
+        node18.run(sockets)
         one.rollback(*RESTART).expect(0)
+        assert node18.run(sockets, check=False).returncode != 0
         assert _lasting(web.environment()) == _lasting(before)
         assert (web.heap(), web.limit("Max open files")) == (heap, limit)
     assert lab.changes("node18") == {}
