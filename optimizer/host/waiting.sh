@@ -37,6 +37,8 @@ tell_pending() {
         return
     fi
     find_holder
+    # Whoever wants to begin another change has it for a moment, to look at this one, which is applied.
+    case $holder in applying.*) ! grep -qsx complete "$JOURNAL/progress" || holder= ;; esac
     [ -n "$holder" ] || holder=@empty
     time_left
     emit "$1" "$(header "$JOURNAL" run)" "$(header "$JOURNAL" profile)" "$(header "$JOURNAL" by)" \

@@ -88,6 +88,17 @@ def test_a_number_that_was_given_again_holds_nothing(dash: Lab, about: dict[str,
     }  # fmt: skip
 
 
+def test_of_several_that_find_a_change_waiting_none_is_taken_for_its_own(dash: Lab) -> None:
+    """Each of them has the lock for a moment."""
+    change = everything(dash)
+    dash.apply(change)
+    dash.hold(os.getpid(), "applying")
+    [problem] = problems_of(
+        dash.apply(dash.change(change.steps, run=OTHER_RUN, blobs=change.blobs))
+    )
+    assert f"optimizer confirm INVENTORY {RUN} keeps it" in problem.what
+
+
 _NO_ROOM = "ln() { return 1; }\nsleep() { :; }\n"
 
 
