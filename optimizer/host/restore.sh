@@ -483,7 +483,7 @@ restore_action() {
     fi
     runs_systemd || return 0
     case $1 in
-    daemon-reload) [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
+    daemon-reload) ! needs_reload || systemctl daemon-reload >/dev/null 2>&1 </dev/null ;;
     restart-timer) restart_timer "$2" ;;
     start-timer) start_timer "$2" || emit note "$2 could not be started again" ;;
     restart-unit) restart_back "$2" ;;
@@ -493,6 +493,16 @@ restore_action() {
         forget_sockets "$2"
         ;;
     esac
+}
+
+# Whether systemd has not read the files of units as they are now: an earlier try of this restore may
+# have been killed behind them.
+needs_reload() {
+    [ -z "$RELOAD" ] || return 0
+    units=$(awk -F '\t' '$1 == "file" && sub(/^\/etc\/systemd\/system\//, "", $2) { sub(/(\.d)?\/.*/, "", $2); print $2 }' \
+        "$from/manifest" | sort -u)
+    # shellcheck disable=SC2086
+    [ -n "$units" ] && systemctl show -p NeedDaemonReload -- $units 2>/dev/null | grep -qx NeedDaemonReload=yes
 }
 
 # 1: unit $1 was not restarted for the change, or is not now.
@@ -509,7 +519,7 @@ restart_back() {
     if systemctl --quiet is-active "$1" && { [ -n "$UNPUT" ] || is_back "$1"; }; then return 1; fi
     # It ran before the change, so it has to run again, also when the change made it fail; with
     # its old settings, which systemd has to have read by then.
-    [ -z "$RELOAD" ] || systemctl daemon-reload >/dev/null 2>&1 </dev/null
+    ! needs_reload || systemctl daemon-reload >/dev/null 2>&1 </dev/null
     systemctl reset-failed "$1" >/dev/null 2>&1 </dev/null
     systemctl restart "$1" >/dev/null 2>&1 </dev/null || {
         FAILED=yes

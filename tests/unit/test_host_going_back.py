@@ -14,10 +14,13 @@ from optimizer.model.request import ProbeRequest
 from optimizer.model.transaction import ActionStep, DirectoryStep, FileStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
+    NEW,
     OTHER_RUN,
     Lab,
+    blobs,
     everything,
     kept_program,
+    ref,
     verdict,
     wait_for,
     with_override,
@@ -90,6 +93,41 @@ systemctl() {{
     esac
 }}
 """
+
+
+@pytest.mark.parametrize(("stale", "asked"), [("yes", ["daemon-reload"]), ("no", [])])
+def test_a_restore_that_is_tried_again_has_systemd_read_what_the_first_one_put_back(
+    dash: Lab, stale: str, asked: list[str]
+) -> None:
+    path = "/etc/systemd/system/nothing-of-this-name.service.d/own.conf"
+    steps = (
+        FileStep(path=path, before=None, after=ref(NEW)),
+        ActionStep(action="daemon-reload", argument=""),
+        ActionStep(action="restart-unit", argument="web.service"),
+    )
+    dash.apply(dash.change(steps, blobs=blobs(NEW)))
+    killed = with_override("confirm", "write_files() { note restarted web.service; kill -9 0; }")
+    text = without_probe(confirm_program(RUN, ProbeRequest()))
+    dash.start(killed(text)).communicate(timeout=20)
+    said = f"""
+    runs_systemd() {{ :; }}
+    systemctl() {{
+        case $* in
+        *NeedDaemonReload*) echo "$5" >"$STATE/../unit"; echo NeedDaemonReload={stale} ;;
+        is-active*) return 1 ;;
+        daemon-reload | restart*) echo "$*" >>"$STATE/../asked" ;;
+        esac
+    }}
+    """
+    timer = with_override("restore", said)
+    process = dash.start(timer(kept_program(dash.journal)), "automatic", RUN)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (dash.root / "unit").read_text() == "nothing-of-this-name.service\n"
+    lines = (dash.root / "asked").read_text().splitlines()
+    assert lines[: lines.index("restart web.service")] == asked
+
+
 _STAYS = "mv() { return 1; }\n"
 
 
