@@ -38,11 +38,6 @@ After=systemd-sysctl.service systemd-udev-settle.service
 Type=oneshot
 RemainAfterExit=yes
 """
-# A value of sysctl.d may have been reset by one of these, and systemd-sysctl came before.
-_AGAIN = "ExecStartPost=-/usr/lib/systemd/systemd-sysctl --prefix={prefix}\n"
-_RESET = {
-    "/sys/kernel/mm/transparent_hugepage/enabled": "/proc/sys/vm/min_free_kbytes",
-}
 _TAIL = """
 [Install]
 WantedBy=multi-user.target
@@ -52,8 +47,7 @@ _EXEC = re.compile(r'ExecStart=-/bin/sh -c \'echo "\$\$1" >"\$\$2"\' sh "([^"]*)
 
 def render(values: Mapping[str, str]) -> str:
     """Print our unit: one line a value, in the order in which they have to be written."""
-    lines = [_exec_start(path, text) for path, text in values.items()]
-    lines += [_AGAIN.format(prefix=prefix) for path, prefix in _RESET.items() if path in values]
+    lines = (_exec_start(path, text) for path, text in values.items())
     return _HEAD + "".join(lines) + _TAIL
 
 
