@@ -11,7 +11,7 @@ from optimizer.app.outcomes import problems_of, verdict_of
 from optimizer.host import program
 from optimizer.host.wire import apply_program, confirm_program, parse_answer
 from optimizer.model.request import ProbeRequest
-from optimizer.model.transaction import ActionStep, DirectoryStep, FileStep
+from optimizer.model.transaction import ActionStep, DirectoryStep, FileStep, ValueStep
 from tests.unit.factories import RUN
 from tests.unit.shell_lab import (
     NEW,
@@ -65,6 +65,26 @@ def test_what_cannot_be_removed_is_not_said_to_be_back(lab: Lab, stays: str) -> 
     assert lab.cancel(edit=with_override("cancel", refuses)) == "incomplete"
     assert lab.cancel() == "restored"
     assert lab.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("began", "said"), [("", "restored"), ("restarted\tdb.service\n", "incomplete")]
+)
+def test_a_server_that_is_down_for_another_reason_is_no_failure(
+    dash: Lab, began: str, said: str
+) -> None:
+    """Its files are back, and it starts with them; one that we have restarted has to be up."""
+    path = "postgresql:postgres@/run/postgresql:5432/work_mem"
+    value = ValueStep(
+        tunable="postgresql.work_mem[5432]", path=path, before="4", after="8", write="file"
+    )
+    up = with_override("apply", "postgresql_read() { REPLY=4; }")
+    unit = ActionStep(action="restart-unit", argument="db.service")
+    assert verdict(dash.apply(dash.change([value, unit]), edit=up)) == "applied"
+    with (dash.journal / "progress").open("a") as progress:
+        progress.write(began)
+    down = with_override("cancel", "postgresql_read() { REPLY=@down; return 1; }")
+    assert dash.cancel(edit=down) == said
 
 
 def test_a_rollback_that_cannot_remove_a_directory_is_not_confirmed(dash: Lab) -> None:
