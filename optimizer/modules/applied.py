@@ -19,6 +19,8 @@ from optimizer.modules.kinds import KINDS
 from optimizer.resources.base import FileOnly, canonical
 from optimizer.resources.unit import own_values
 
+# What a probe reads of these anyway; without another kind there is no second one.
+_PLAIN = ("sysctl", "sysfs", "boot")
 _FILE_ONLY = {kind.name: kind for kind in KINDS.values() if isinstance(kind, FileOnly)}
 
 
@@ -53,7 +55,7 @@ class Applied:
     def request(self) -> ProbeRequest:
         """Say what has to be read besides what the snapshots name."""
         tunables = (*self._by_value(), *(tunable for tunable, _ in self._by_file()))
-        return join(KINDS[one.kind].request(one) for one in tunables)
+        return join(KINDS[one.kind].request(one) for one in tunables if one.kind not in _PLAIN)
 
     def by_path(self, seen: Observation) -> dict[str, Sight]:
         """Return what became of each value that has a path, by it."""
