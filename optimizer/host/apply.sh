@@ -158,7 +158,7 @@ compare() {
 write_journal() {
     why=$({
         mkdir "$JOURNAL/files" && put_journal && : >"$JOURNAL/progress"
-    } 2>&1) || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE: $why"
+    } 2>&1) || { no_room; give_up state "$ERROR: $why"; }
 }
 
 # The bytes from before are taken from the host itself, and those that a snapshot has too.
@@ -294,7 +294,7 @@ apply_main() {
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
     arm "$seconds" || give_up timer "the safety timer has no twin for the next boot"
-    sweep "$JOURNAL/before" || give_up state "the journal cannot be written, with $(free_space) kB free below $STATE"
+    sweep "$JOURNAL/before" || { no_room; give_up state "$ERROR"; }
     compare
     load_modules
     [ -n "$PROBLEMS" ] || write_values

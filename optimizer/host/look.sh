@@ -1,8 +1,8 @@
-# One look at all values of a manifest, for a pass that reads every one of them and writes none: a program
-# started for each value would take most of the time of a change.
+# One look at all values of a manifest, for a pass that reads every one of them and writes none: a
+# program started for each value would take most of the time of a change.
 
-# Have those of the manifest $1 in LOOKED, for read_value; what is not there is read by itself. Whoever writes a value, or
-# has to see what others do meanwhile, sets LOOKED to nothing again.
+# Have those of the manifest $1 in LOOKED, for read_value; what is not there is read by itself.
+# Whoever writes a value, or has to see what others do meanwhile, sets LOOKED to nothing again.
 look() {
     LOOKED=$NEWLINE$(look_at_kernel "$1"; redis_sweep "$1")$NEWLINE
 }

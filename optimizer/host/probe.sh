@@ -180,7 +180,7 @@ probe_module() {
 # Module $1 with the kernel's option $2; what is asked for many times is read once.
 is_builtin() {
     if [ -z "${builtin_modules:-}" ]; then
-        builtin_modules=$NEWLINE$(sed 's/.*\///; s/\.ko.*//' "/lib/modules/$(uname -r)/modules.builtin"
+        builtin_modules=$NEWLINE$(sed 's/.*\///; s/\.ko.*//' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
             [ ! -e /proc/config.gz ] || zcat /proc/config.gz | sed -n 's/=y$//p')$NEWLINE
     fi
     case $builtin_modules in *"$NEWLINE$1$NEWLINE"* | *"${NEWLINE}CONFIG_$2$NEWLINE"*) return 0 ;; esac

@@ -102,17 +102,34 @@ def test_a_rollback_that_cannot_remove_a_directory_is_not_confirmed(dash: Lab) -
     assert dash.tree() == before
 
 
-# A fake systemd, which says when the timer fired and the service was started, and notes restarts.
+# A fake systemd, which says what it is asked of services and the timer, and notes what it is to do.
 _FAKE_SYSTEMD = """
 runs_systemd() {{ :; }}
 systemctl() {{
     case $* in
     *LastTriggerUSecMonotonic*) echo 2000 ;;
     *ActiveEnterTimestampMonotonic*) echo {started} ;;
-    restart*) echo "$*" >>"$STATE/restarts" ;;
+    *NeedDaemonReload*) echo "$5" >"$STATE/../unit"; echo NeedDaemonReload={stale} ;;
+    is-active*) {is_active} ;;
+    daemon-reload | restart*) echo "$*" >>"$STATE/../asked" ;;
     esac
 }}
 """
+
+
+def _die_confirming(lab: Lab, where: str) -> None:
+    """Confirm what waits, and die in a function once a service was restarted."""
+    dies = with_override("confirm", f"{where}() {{ note restarted web.service; kill -9 0; }}")
+    text = without_probe(confirm_program(RUN, ProbeRequest()))
+    lab.start(dies(text)).communicate(timeout=20)
+
+
+def _fire(lab: Lab, functions: str) -> int:
+    """Run the restore as the timer does; return its exit status."""
+    timer = with_override("restore", functions)
+    process = lab.start(timer(kept_program(lab.journal)), "automatic", RUN)
+    process.communicate(timeout=20)
+    return process.returncode
 
 
 @pytest.mark.parametrize(("stale", "asked"), [("yes", ["daemon-reload"]), ("no", [])])
@@ -126,23 +143,8 @@ def test_a_restore_that_is_tried_again_has_systemd_read_what_the_first_one_put_b
         ActionStep(action="restart-unit", argument="web.service"),
     )
     dash.apply(dash.change(steps, blobs=blobs(NEW)))
-    killed = with_override("confirm", "write_files() { note restarted web.service; kill -9 0; }")
-    text = without_probe(confirm_program(RUN, ProbeRequest()))
-    dash.start(killed(text)).communicate(timeout=20)
-    said = f"""
-    runs_systemd() {{ :; }}
-    systemctl() {{
-        case $* in
-        *NeedDaemonReload*) echo "$5" >"$STATE/../unit"; echo NeedDaemonReload={stale} ;;
-        is-active*) return 1 ;;
-        daemon-reload | restart*) echo "$*" >>"$STATE/../asked" ;;
-        esac
-    }}
-    """
-    timer = with_override("restore", said)
-    process = dash.start(timer(kept_program(dash.journal)), "automatic", RUN)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    _die_confirming(dash, "write_files")
+    assert _fire(dash, _FAKE_SYSTEMD.format(started=1, stale=stale, is_active="return 1")) == 0
     assert (dash.root / "unit").read_text() == "nothing-of-this-name.service\n"
     lines = (dash.root / "asked").read_text().splitlines()
     assert lines[: lines.index("restart web.service")] == asked
@@ -161,16 +163,13 @@ def test_a_restore_that_is_tried_again_restarts_a_service_once_with_its_old_file
     change = everything(dash)
     unit = ActionStep(action="restart-unit", argument="web.service")
     dash.apply(dash.change([*change.steps, unit], blobs=change.blobs))
-    files = with_override("confirm", "make_count() { note restarted web.service; kill -9 0; }")
-    text = without_probe(confirm_program(RUN, ProbeRequest()))
-    dash.start(files(text)).communicate(timeout=20)
+    _die_confirming(dash, "make_count")
+    systemd = _FAKE_SYSTEMD.format(started=started, stale="no", is_active=":")
     # A kernel that refuses a value has the restore fail, and be tried again.
     refuses = "write_value() { ERROR='Invalid argument'; return 1; }\n"
-    timer = with_override("restore", _FAKE_SYSTEMD.format(started=started) + refuses + more)
-    process = dash.start(timer(kept_program(dash.journal)), "automatic", RUN)
-    process.communicate(timeout=20)
-    assert process.returncode == 75
-    assert (dash.state / "restarts").exists() == is_restarted
+    assert _fire(dash, systemd + refuses + more) == 75
+    asked = dash.root / "asked"
+    assert (asked.read_text() if asked.exists() else "") == "restart web.service\n" * is_restarted
 
 
 def test_without_a_confirmation_the_host_goes_back_by_itself(lab: Lab) -> None:
