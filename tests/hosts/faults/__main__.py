@@ -101,6 +101,8 @@ def main() -> int:
     parser.add_argument("--way", action="append", choices=[way.name for way in WAYS])
     arguments = parser.parse_args()
     areas = arguments.areas or PARTS
+    if unknown := set(areas) - set(AREAS):
+        parser.error(f"no area {', '.join(sorted(unknown))}: there are {', '.join(AREAS)}")
     ways = [way for way in WAYS if way.name in (arguments.way or [way.name])]
     began = time.monotonic()
     shares = [Share(at, arguments.hosts, arguments.every) for at in range(arguments.hosts)]
