@@ -17,6 +17,7 @@ from optimizer.modules.budget import budget_of, with_numbers
 from optimizer.modules.coupling import partner_targets
 from optimizer.modules.huge_pages import KEY, pool_as_left, words_of
 from optimizer.modules.kinds import KINDS
+from optimizer.modules.lasting import with_lasting
 from optimizer.modules.libraries import with_libraries
 from optimizer.modules.pooling import Pooling
 from optimizer.planning.budget import Budget
@@ -80,7 +81,8 @@ def examine(profile: Profile, observation: Observation, pins: Mapping[str, str])
         verdicts = _verdicts(profile, observation, pins, budget)
         pool = pool_as_left(verdicts, observation)
         if pool.lost <= lost:
-            return Examination(with_libraries(verdicts, observation), budget, pool)
+            found = with_lasting(with_libraries(verdicts, observation))
+            return Examination(found, budget, pool)
         lost = pool.lost
 
 

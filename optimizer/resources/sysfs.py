@@ -38,6 +38,13 @@ After=systemd-sysctl.service systemd-udev-settle.service
 Type=oneshot
 RemainAfterExit=yes
 """
+# A value of sysctl.d may have been reset by one of these: systemd-sysctl came before, and had
+# written nothing where the value was there already, so that the kernel took it for its own choice.
+# A prefix is a path below /proc/sys; with that in front nothing matches (seen with systemd 252).
+_AGAIN = "ExecStartPost=-/lib/systemd/systemd-sysctl --prefix={prefix}\n"
+_RESET = {
+    "/sys/kernel/mm/transparent_hugepage/enabled": "/vm/min_free_kbytes",
+}
 _TAIL = """
 [Install]
 WantedBy=multi-user.target
@@ -47,7 +54,8 @@ _EXEC = re.compile(r'ExecStart=-/bin/sh -c \'echo "\$\$1" >"\$\$2"\' sh "([^"]*)
 
 def render(values: Mapping[str, str]) -> str:
     """Print our unit: one line a value, in the order in which they have to be written."""
-    lines = (_exec_start(path, text) for path, text in values.items())
+    lines = [_exec_start(path, text) for path, text in values.items()]
+    lines += [_AGAIN.format(prefix=prefix) for path, prefix in _RESET.items() if path in values]
     return _HEAD + "".join(lines) + _TAIL
 
 

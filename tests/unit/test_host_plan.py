@@ -230,6 +230,22 @@ def test_values_that_a_later_write_resets_are_held() -> None:
     }
 
 
+def test_what_is_right_until_the_next_boot_resets_it_is_put_into_a_file() -> None:
+    reserve, requests = "system.sysctl.vm.min_free_kbytes", "system.block.nr_requests"
+    wanted = {reserve: {"at_least": 20000}, requests: {"at_least": 100}}
+    assert planned(ModelHost(), wanted).is_empty
+    causes = {"system.thp.enabled": "never", "system.block.scheduler": "none"}
+    host = ModelHost()
+    changes = {one.tunable: one for one in planned(host, {**causes, **wanted}).changes}
+    kept = changes[reserve]
+    assert (kept.before, kept.after, kept.boot_before, kept.boot_after) == (
+        "67584", "67584", None, "67584"
+    )  # fmt: skip
+    assert "the next boot resets it with system.thp.enabled" in kept.why
+    [queue] = [one for name, one in changes.items() if name.startswith(requests)]
+    assert (queue.after, queue.boot_after) == ("256", "256")
+
+
 def test_every_file_is_there_with_its_bytes() -> None:
     host = ModelHost()
     host.files[sysctl.FILE] = StoredFile(b"vm.swappiness = 5\n", mode="600")

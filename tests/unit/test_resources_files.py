@@ -62,6 +62,17 @@ def test_percent_signs_are_not_specifiers_of_systemd() -> None:
     assert "100%%" in sysfs.render({"/sys/a": "100%"})
 
 
+def test_the_unit_has_sysctl_d_read_again_for_what_its_values_reset() -> None:
+    """systemd-sysctl writes nothing that is there already, and so left it to be reset."""
+    huge_pages = "/sys/kernel/mm/transparent_hugepage/enabled"
+    lines = sysfs.render({huge_pages: "never", "/sys/a": "1"}).splitlines()
+    again = "ExecStartPost=-/lib/systemd/systemd-sysctl --prefix=/vm/min_free_kbytes"
+    assert lines.index(again) > max(
+        number for number, line in enumerate(lines) if line.startswith("ExecStart=")
+    )
+    assert "ExecStartPost" not in sysfs.render({"/sys/a": "1"})
+
+
 def test_modules_that_our_file_has_are_kept() -> None:
     files = {kernel_module.FILE: file_state(b"# ours\ntcp_bbr\n")}
     [new] = set(kernel_module.keep(["sch_fq"], observation(files=files)).blobs.values()) - {
