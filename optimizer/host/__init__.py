@@ -22,9 +22,15 @@ _CHANGE = (
     "lock",
     "waiting",
     "journal",
+    "safety_timer",
     "look",
     "guard",
+    "files",
+    "units",
+    "restore_files",
+    "restore_actions",
     "restore",
+    "undo",
 )
 
 # Which files make up each program; the host needs nothing but a POSIX shell to run it.

@@ -128,9 +128,9 @@ def everything_again(lab: Lab) -> Snapshot:
     return everything(lab)
 
 
-def functions(name: str) -> str:
-    """Return the words of a program without what it begins with."""
-    head, start, _ = program(name).partition("MODE=manual\n")
+def functions(name: str, first: str = "MODE=manual") -> str:
+    """Return the words of a program, up to the line that is the first of its own part."""
+    head, start, _ = program(name).partition(f"\n{first}\n")
     assert start
     return head
 
@@ -388,7 +388,7 @@ def test_the_timer_runs_no_damaged_program_and_says_so(lab: Lab) -> None:
     whole = restore.read_bytes()
     guarded = lab_output(
         lab,
-        f"{functions('take')}\nRUN={RUN}\nID={identity_of(change)}\n"
+        f"{functions('restore', 'TASK=restoring')}\nRUN={RUN}\nID={identity_of(change)}\n"
         f"RESTORE_PROGRAM={shlex.quote(whole.decode())}\n"
         f'restore_guarded automatic "\'$RUN\' $ID" "rm -rf $STATE/.ended.*"',
     )
