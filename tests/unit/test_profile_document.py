@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from optimizer import profiles
 from optimizer.model.errors import ProfileError
-from optimizer.profile_document import MAX_BYTES, parse_value
+from optimizer.profiles.document import MAX_BYTES, parse_value
 from tests.unit.shelf import SWAPPINESS, THP, Shelf, wanted
 
 

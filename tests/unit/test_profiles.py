@@ -137,7 +137,7 @@ def test_profiles_are_looked_for_here_then_at_home_then_in_the_package(
     here, home, system, packaged = profiles.default_directories()
     assert (here, system) == (Path("profiles"), Path("/etc/optimizer/profiles"))
     assert home == tmp_path / "config" / "optimizer" / "profiles"
-    assert packaged == Path(profiles.__file__).parent.parent / "profiles"
+    assert packaged == Path(profiles.__file__).parents[2] / "profiles"
     Shelf(home).put("mine", "", head="version: 1\n")
     assert profiles.load("mine").version == 1
     Shelf(tmp_path / "profiles").put("mine", "", head="version: 2\n")
