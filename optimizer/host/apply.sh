@@ -34,7 +34,7 @@ begin() {
     for try in 1 2 3 4; do
         [ "$try" = 1 ] || sleep 1
         if ! made=$({ mkdir "$JOURNAL" && : >"$JOURNAL/of.$RUN"; } 2>&1); then
-            case $made in *"File exists"*) ;; *) rmdir "$JOURNAL" 2>/dev/null; refuse state "$made" ;; esac
+            case $made in *"File exists"*) ;; *) leave_unbegun; refuse state "$made" ;; esac
         fi
         # Somebody who waited for an earlier journal may have this one, for a moment.
         if ! is_lockable || take_busy; then
@@ -44,11 +44,16 @@ begin() {
         fi
     done
     if is_without_room; then
-        # Unless somebody else has made it his meanwhile.
-        [ ! -f "$JOURNAL/of.$RUN" ] || { rm -f "$JOURNAL/of.$RUN"; rmdir "$JOURNAL" 2>/dev/null; }
+        leave_unbegun
         refuse state "$ERROR"
     fi
     refuse busy "another change has just begun: try again in a minute"
+}
+
+# The journal was made, and cannot be taken; unless somebody else has made it his meanwhile.
+leave_unbegun() {
+    rm -f "$JOURNAL/of.$RUN"
+    rmdir "$JOURNAL" 2>/dev/null
 }
 
 # The timer of a change that has not begun has nothing to do.

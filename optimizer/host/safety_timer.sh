@@ -104,8 +104,8 @@ disarm() {
     { IFS= read -r waiter <"$1/waiter"; } 2>/dev/null
     [ -n "$waiter" ] || [ "$run" != "${own:-}" ] || waiter=${watcher:-}
     # The next change may have begun by now, and has these for its own. Where /etc cannot be written
-    # the timer tries again.
-    [ -d "$JOURNAL" ] || { forget_logins; remove_twin "$1" || return 0; }
+    # the timer tries again: nobody may stop it.
+    [ -d "$JOURNAL" ] || { forget_logins; remove_twin "$1" || { armed=; return 0; }; }
     shift
     ! runs_systemd || forget_twin
     rm -rf "$@"

@@ -123,6 +123,26 @@ def test_a_journal_that_nobody_can_take_is_not_waited_for(lab: Lab) -> None:
     assert lab.cancel() == "restored"
 
 
+# /etc becomes read-only when the unit for the next boot is half written.
+_READ_ONLY = """
+TWIN=$STATE/../twin TWIN_LINK=$STATE/../wants/twin
+runs_systemd() { :; }
+start_timer_unit() { :; }
+systemctl() { echo "$*" >>"$STATE/../asked"; }
+write_twin() { echo half >"$TWIN"; return 1; }
+rm() { case $* in *twin*) [ ! -e "$TWIN" ] || return 1 ;; esac; command rm "$@"; }
+"""
+
+
+def test_a_change_that_cannot_take_its_unit_away_leaves_that_to_its_timer(dash: Lab) -> None:
+    [problem] = problems_of(dash.apply(everything(dash), edit=with_override("apply", _READ_ONLY)))
+    assert "no twin for the next boot" in problem.what
+    assert (dash.root / "twin").exists()
+    assert not dash.journal.exists()
+    asked = dash.root / "asked"
+    assert "stop" not in (asked.read_text() if asked.exists() else "")
+
+
 def test_a_process_that_is_dead_and_not_buried_holds_nothing(dash: Lab) -> None:
     change = everything(dash)
     dead = subprocess.Popen(["true"])

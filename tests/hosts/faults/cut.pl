@@ -200,6 +200,8 @@ sub change_of {
     }
     return if $text !~ m{^/|^[^:]*$} || $text =~ m{^(/dev/(null|tty|pts)|/proc/self|$HOME_OF)};
     my $place = "/proc/$pid/" . ($text =~ m{^/} ? "root$text" : "cwd/$text");
+    # A directory that is there is refused for that, whether there is room or not.
+    return if $kind eq 'mkdir' && -e $place;
     return ($kind eq 'open' && !-e $place ? 'create' : $kind, $text);
 }
 

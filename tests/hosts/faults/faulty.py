@@ -123,10 +123,16 @@ class FaultyHost:
         """Wait for the timer itself."""
         return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
 
-    def wait_until_held(self) -> None:
-        """Wait until a command that was ordered to hold stands still, without taking its order."""
+    def is_held(self) -> bool:
+        """Wait until a command that was ordered to hold stands still; whether one ever does.
+
+        By an account whose commands take no orders.
+        """
         rounds = f"for i in $(seq 1200); do sudo test ! -e {_HELD} || break; sleep 0.05; done"
-        self.host.run(f"{rounds}; sudo rm {_HELD}", user="operator", timeout=90)
+        done = self.host.run(
+            f"{rounds}; sudo rm {_HELD}", user="operator", timeout=120, check=False
+        )
+        return done.returncode == 0
 
 
 def _sent(name: str, order: str = "") -> str:
