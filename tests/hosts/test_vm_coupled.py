@@ -109,7 +109,9 @@ _LOOK = (
 _MARK = "====="
 # Systemd's part is tested elsewhere, and takes most of the time under emulation.
 _NO_TIMER = """
+arm_timer() { armed=process watcher=; }
 arm() {
+    rm "$JOURNAL/of.$RUN"
     read -r uptime _ </proc/uptime
     identify 1
     emit armed process 600 "$uptime" "$REPLY" >>"$JOURNAL/progress"
