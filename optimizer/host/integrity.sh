@@ -39,7 +39,7 @@ is_kept_well() {
     is_own_place "$1" || return 1
     WHY=$(stat -c '%u %A %n' "$1"/* "$1"/files/* 2>/dev/null | root=$1 awk '
         { name = $0; sub(/^[^ ]* [^ ]* /, "", name); short = substr(name, length(ENVIRON["root"]) + 2)
-          kind = substr($2, 1, 1); is_folder = (short == "files" || short == "menu"); is_lock = (short == "busy") }
+          kind = substr($2, 1, 1); is_folder = (short ~ /^(files|menu|package)$/); is_lock = (short == "busy") }
         kind == "l" && (is_lock || short ~ /^after\.[^\/]*$/) { if ($1 == 0) next }
         kind == "l" { print name " is a symbolic link"; exit }
         kind == "p" { print name " is a named pipe"; exit }

@@ -29,16 +29,15 @@ package_write() {
     esac
 }
 
-# path name version. It is fetched into the journal first, where what it holds can be looked at. What
-# apt and dpkg say goes into files there: should this shell be killed, a pipe would be gone, and
-# scripts of a package would die of it, halfway.
+# path name version. It is fetched into the journal first, where what it holds can be looked at, and
+# stays there until all is done. What apt and dpkg say goes into files there: should this shell be
+# killed, a pipe would be gone, and scripts of a package would die of it, halfway.
 package_install() {
+    package_read "$1"
+    case $REPLY in @absent | [0-9]*) ;; *) package_purge "$1" "$2" || return 1 ;; esac
     folder=${from:-$JOURNAL}/package
     rm -rf "$folder"
-    ERROR=$(mkdir -p "$folder/partial" 2>&1) && package_put "$@"
-    failed=$?
-    rm -rf "$folder"
-    return "$failed"
+    ERROR=$(mkdir -p "$folder/partial" 2>&1) && package_put "$@" && rm -rf "$folder"
 }
 
 package_put() {
@@ -117,9 +116,36 @@ package_says() {
     [ -n "$ERROR" ] || ERROR=$(printf '%s\n' "$1" | tail -n 1 | tr '\t' ' ')
 }
 
-# An apt that outlived the shell that began it is at work still: taking its lock waits for it.
+# An apt that outlived the shell that began it is at work still: taking its lock waits for it. What
+# was being written before that, under a name that is made up, nobody writes any more.
 package_await() {
-    case $1 in package:*) ! has apt-get || package_apt check >/dev/null || : ;; esac
+    case $1 in package:*) has apt-get || return 0 ;; *) return 0 ;; esac
+    unwritten=
+    [ "${UNDO:-}" != yes ] || unwritten=$(find /var/lib/apt /var/cache/apt -maxdepth 1 -type f -newer "$from/manifest" \
+        \( -name 'extended_states.??????' -o -name '*pkgcache.bin.??????' \) 2>/dev/null)
+    package_apt check >/dev/null || :
+    [ "${UNDO:-}" = yes ] || return 0
+    # shellcheck disable=SC2086
+    [ -z "$unwritten" ] || rm -f $unwritten
+    package_tidy "$1" "${1##*[:/]}"
+}
+
+# path name, of one that we had begun with. dpkg takes in what another one had noted when it was
+# killed; apt does nothing before that. What apt had only marked, or dpkg was about to unpack, is in no
+# list yet: it is unpacked once more, to be purged with its mark and all its files.
+package_tidy() {
+    package_dpkg --triggers-only -a || :
+    [ -e "$from/package/said" ] || return 0
+    for deb in "$from"/package/*.deb; do
+        [ "$(dpkg-deb -f "$deb" Package 2>/dev/null)" = "$2" ] || continue
+        package_read "$1"
+        case $REPLY in
+        half-installed) ;;
+        @absent) package_is_free "$deb" || continue ;;
+        *) continue ;;
+        esac
+        package_dpkg --unpack "$deb" || :
+    done
 }
 
 # Whether text $2 of the value at $1 is a package that an interrupted change of ours left half done.

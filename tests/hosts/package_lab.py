@@ -16,6 +16,19 @@ _ALIVE = re.compile(
     r"|/var/lib/postgresql/.*|/var/(tmp|lib/logrotate)/.*|/root/.*|/var/log/(auth|sys|cron)\S*"
     r"|/var/lib/optimizer.*|/var/lib/dpkg/lock.*|/var/lib/systemd/\S*"
 )
+# What dpkg, apt and ldconfig wrote that is still there when a package is gone.
+LEFT = frozenset(
+    (
+        # By the hook of debconf, in Debian 13.
+        "/var/cache/apt/pkgcache.bin",
+        "/var/cache/apt/srcpkgcache.bin",
+        "/var/cache/ldconfig/aux-cache",
+        "/var/lib/dpkg/status-old",
+        "/var/log/apt/history.log",
+        "/var/log/apt/term.log",
+        "/var/log/dpkg.log",
+    )
+)
 _SCRIPT = r"""
 export LC_ALL=C
 find / -xdev \( -type d -printf '%p\t%m %U:%G\n' \) -o \( -type l -printf '%p\t%l\n' \)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hosts.conftest import MakeController
-from tests.hosts.faults.area import AREAS, furnish
+from tests.hosts.faults.area import AREAS
 from tests.hosts.faults.faulty import FaultyHost
 from tests.hosts.faults.sweep import BEFORE, CONFIRMED, Sweep
 from tests.hosts.faults.ways import WAYS
@@ -25,8 +25,9 @@ def sweep(lab: Lab, controller: MakeController) -> Iterator[Sweep]:
     """A furnished host, and what a change of values, files, units and timers does on it."""
     host = lab.host("faulty13")
     FaultyHost(host).install()
-    furnish(host)
-    made = Sweep(FaultyHost(host), AREAS["system"], controller(host))
+    area = AREAS["system"]
+    area.furnish(host)
+    made = Sweep(FaultyHost(host), area, controller(host))
     made.record()
     yield made
     # systemd remembers what was mounted over /etc; the sweep has looked at everything else.
@@ -52,5 +53,5 @@ def _chosen(sweep: Sweep) -> Iterator[tuple[str, str, int]]:
         phase = list(numbers)[turn % len(numbers)]
         yield "killed", phase, numbers[phase]
     for phase in ("apply", "confirm", "restore"):
-        yield "disk full", phase, sweep.count(phase, only_room=True) // 2
-        yield "/etc read-only", phase, sweep.count(phase) // 2
+        yield "disk full", phase, len(sweep.numbers(phase, only_room=True)) // 2
+        yield "/etc read-only", phase, len(sweep.numbers(phase)) // 2

@@ -9,7 +9,7 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import PGBOUNCER_INSTALLED
-from tests.hosts.package_lab import changed, everything, installed, owned
+from tests.hosts.package_lab import LEFT, changed, everything, installed, owned
 from tests.hosts.pgbouncer_lab import INI
 
 WANTED = ("--profile", PGBOUNCER_INSTALLED)
@@ -22,17 +22,6 @@ _RECORDS = re.compile(
     r"|/etc/ld\.so\.cache|/var/cache/(ldconfig/aux-cache|apt/(src)?pkgcache\.bin)"
     r"|/etc/rc.\.d/.*pgbouncer|/etc/systemd/system/multi-user\.target\.wants/pgbouncer\.service"
 )
-# What of that is still there when the package is gone.
-LEFT = {
-    # By the hook of debconf, in Debian 13.
-    "/var/cache/apt/pkgcache.bin",
-    "/var/cache/apt/srcpkgcache.bin",
-    "/var/cache/ldconfig/aux-cache",
-    "/var/lib/dpkg/status-old",
-    "/var/log/apt/history.log",
-    "/var/log/apt/term.log",
-    "/var/log/dpkg.log",
-}
 
 
 def test_a_package_is_installed_as_planned_and_purged_to_the_last_file(

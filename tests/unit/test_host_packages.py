@@ -114,6 +114,17 @@ def test_after_a_death_in_between_what_is_half_done_goes_too(lab: Lab, state: st
     assert f"await {WANTED}" in asked(lab)[-4:]
 
 
+def test_a_package_that_lay_in_the_journal_at_a_death_is_no_damage(lab: Lab) -> None:
+    begun(lab)
+    dies = f"echo half-installed >{shlex.quote(str(lab.root / 'dpkg'))}/$2; exit 1"
+    confirmed(lab, f'package_install() {{ mkdir -p "$JOURNAL/package/partial"; {dies}; }}')
+    assert there(lab) == {"libevent": "half-installed"}
+    assert (lab.journal / "package").is_dir()
+    assert verdict_of(lab.restore("automatic", RUN, edit=restoring(lab))) == "restored"
+    assert there(lab) == {}
+    assert not lab.journal.exists()
+
+
 def test_at_boot_packages_wait_until_services_have_been_started(lab: Lab) -> None:
     begun(lab)
     confirmed(lab, DIES)
@@ -256,3 +267,75 @@ sleep() {{ :; }}"""
     )
     [found] = ask(lab, 'package_dpkg --purge a || emit failed "$ERROR"', broken)
     assert "tor depends on a." in found[1]
+
+
+def cut_off(lab: Lab, state: str, *, is_begun: bool = True) -> tuple[str, ...]:
+    """Have what a killed apt leaves: a journal with what it had fetched; return who stands in."""
+    package = lab.journal / "package"
+    package.mkdir(parents=True)
+    (package / "libevent_2.1-8_amd64.deb").touch()
+    if is_begun:
+        (package / "said").touch()
+    # A word with a dash in it is no name for a function.
+    (lab.root / "bin").mkdir()
+    (lab.root / "bin/dpkg-deb").write_text("#!/bin/sh\n[ $1 = -f ] && echo libevent\n")
+    (lab.root / "bin/dpkg-deb").chmod(0o755)
+    log = shlex.quote(str(lab.root / "asked"))
+    return (
+        "has() { true; }",
+        f"from={shlex.quote(str(lab.journal))} UNDO=yes",
+        f"package_read() {{ REPLY={shlex.quote(state)}; }}",
+        f"PATH={shlex.quote(str(lab.root / 'bin'))}:$PATH",
+        f'package_apt() {{ echo "apt $*" >>{log}; [ "$1" != check ]; }}',
+        f'dpkg() {{ echo "dpkg $*" >>{log}; }}',
+    )
+
+
+@pytest.mark.parametrize("state", ["half-installed", "@absent"])
+def test_what_was_being_unpacked_is_unpacked_again_to_be_purged_whole(lab: Lab, state: str) -> None:
+    assert ask(lab, f"package_await {LIBRARY}", *cut_off(lab, state)) == []
+    deb = lab.journal / "package/libevent_2.1-8_amd64.deb"
+    assert asked(lab) == ["apt check", "dpkg --triggers-only -a", f"dpkg --unpack {deb}"]
+
+
+@pytest.mark.parametrize("state", [VERSION, "unpacked", "half-configured", "config-files"])
+def test_what_dpkg_has_listed_is_not_unpacked_again(lab: Lab, state: str) -> None:
+    assert ask(lab, f"package_await {LIBRARY}", *cut_off(lab, state)) == []
+    assert asked(lab) == ["apt check", "dpkg --triggers-only -a"]
+
+
+def test_what_apt_never_came_to_is_not_unpacked(lab: Lab) -> None:
+    standing_in = cut_off(lab, "@absent", is_begun=False)
+    assert ask(lab, f"package_await {LIBRARY}", *standing_in) == []
+    assert asked(lab) == ["apt check", "dpkg --triggers-only -a"]
+
+
+def test_what_somebody_put_there_meanwhile_is_not_unpacked_over(lab: Lab) -> None:
+    standing_in = (*cut_off(lab, "@absent"), "package_is_free() { false; }")
+    assert ask(lab, f"package_await {LIBRARY}", *standing_in) == []
+    assert asked(lab) == ["apt check", "dpkg --triggers-only -a"]
+
+
+def test_of_a_killed_apt_no_file_with_a_made_up_name_stays(lab: Lab) -> None:
+    left = lab.root / "extended_states.aB3xYz"
+    left.touch()
+    finds = f"find() {{ echo {shlex.quote(str(left))}; }}"
+    ask(lab, f"package_await {LIBRARY}", *cut_off(lab, VERSION), finds)
+    assert not left.exists()
+
+
+def test_one_that_is_half_there_is_purged_before_it_is_installed(lab: Lab) -> None:
+    log = shlex.quote(str(lab.root / "asked"))
+    steps = (
+        f'package_purge() {{ echo "purge $*" >>{log}; }}',
+        f'package_put() {{ echo "put $*" >>{log}; }}',
+    )
+    ask(lab, f"package_install {LIBRARY} libevent 2.1-8", *cut_off(lab, "half-installed"), *steps)
+    assert asked(lab) == [f"purge {LIBRARY} libevent", f"put {LIBRARY} libevent 2.1-8"]
+    assert not (lab.journal / "package").exists()
+
+
+def test_what_could_not_be_installed_stays_in_the_journal(lab: Lab) -> None:
+    puts = 'package_put() { : >"$folder/libevent.deb"; ERROR=full; return 1; }'
+    ask(lab, f"package_install {LIBRARY} libevent 2.1-8", *cut_off(lab, "@absent"), puts)
+    assert (lab.journal / "package/libevent.deb").exists()

@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hosts.controller import new_controller
-from tests.hosts.faults.area import AREAS, furnish
+from tests.hosts.faults.area import AREAS, Area
 from tests.hosts.faults.faulty import FaultyHost
 from tests.hosts.faults.sweep import Sweep, Verdict
 from tests.hosts.faults.ways import WAYS, Way
 from tests.hosts.lab import KINDS
 
-HOSTS = ("faulty12", "faulty13")
-PARTS = ("system", "redis", "postgresql", "node")
+PARTS = ("system", "redis", "postgresql", "node", "package")
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,9 @@ class Share:
     of: int
     every: int
 
-    @property
-    def kind(self) -> str:
+    def kind(self, area: Area) -> str:
         """Which host that is."""
-        return HOSTS[self.at % len(HOSTS)]
+        return area.hosts[self.at % len(area.hosts)]
 
 
 @dataclass
@@ -61,7 +59,7 @@ class Figures:
 class Bench:
     """One furnished host with its recorded sweep; replaced where a point has spoilt it."""
 
-    def __init__(self, kind: str, area: str) -> None:
+    def __init__(self, kind: str, area: Area) -> None:
         self._kind, self._area = kind, area
         self._stack = ExitStack()
 
@@ -79,9 +77,9 @@ class Bench:
         host.start()
         faulty = FaultyHost(host)
         faulty.install()
-        furnish(host)
+        self._area.furnish(host)
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.sweep = Sweep(faulty, AREAS[self._area], new_controller(folder, host))
+        self.sweep = Sweep(faulty, self._area, new_controller(folder, host))
         self.sweep.record()
 
     def cut(self, way: Way, phase: str, number: int) -> Verdict:
@@ -121,20 +119,21 @@ def _swept(share: Share, areas: list[str], ways: list[Way]) -> Figures:
     """Take one host's points of each area."""
     figures = Figures()
     for area in areas:
-        with Bench(share.kind, area) as bench:
+        kind = share.kind(AREAS[area])
+        with Bench(kind, AREAS[area]) as bench:
             for way in (one for one in ways if area in one.areas):
                 for phase, number in _points(bench, way, share):
                     verdict = bench.cut(way, phase, number)
                     figures.add(f"{area}, {phase}: {way.name}", verdict)
-                    tell(f"{share.kind} {area} {phase} {number} {way.name}", verdict)
+                    tell(f"{kind} {area} {phase} {number} {way.name}", verdict)
     return figures
 
 
 def _points(bench: Bench, way: Way, share: Share) -> Iterator[tuple[str, int]]:
     stride = way.stride * share.every
     for phase in way.phases:
-        count = bench.sweep.count(phase, only_room=way.name == "disk full")
-        for number in range(1 + share.at * stride, count + 1, share.of * stride):
+        numbers = bench.sweep.numbers(phase, only_room=way.name == "disk full")
+        for number in numbers[share.at * stride :: share.of * stride]:
             yield phase, number
 
 

@@ -4,12 +4,13 @@
 #   perl cut.pl                        by sshd, for every login: obey the first line of its orders
 #
 # ORDER: `pass`; `record` counts, and keeps what was sent; `kill N` ends all of it before its Nth change; `late N` a moment
-# after that one was begun; `full N` has the disk full from the Nth one on that takes room;
+# after that one was begun; `before KIND PATH` before the first change of that kind to a path that begins so; `full N` has the disk full from the Nth one on that takes room;
 # `strike N COMMAND` runs a shell command before the Nth change, and goes on.
 #
 # The kernel stops the command, and all that it starts, before each call that may change something,
 # and asks this program (seccomp, user notification: seccomp_unotify(2)). What is a change of the
-# host is counted and written to the log: number, kind, what. What systemd does at the command's
+# host is counted and written to the log: number, kind, what, and `own`, or `borrowed` where apt or
+# dpkg makes it, or what they have started. What systemd does at the command's
 # request is not below it, and goes on.
 use strict;
 use warnings;
@@ -52,6 +53,7 @@ my %ASKS = (
     'systemctl' => qr/^(start|stop|restart|try-restart|reload|daemon-reload|reset-failed|kill)$/,
     'systemd-run' => qr//, 'modprobe' => qr//, 'apt-get' => qr/^install$/, 'dpkg' => qr/^(?!-)/,
 );
+my $BORROWED = qr/^(apt-get|apt-mark|dpkg)$/;
 my $SAYS = qr/\bSET\b.*\r\n|BGSAVE|\b(CREATE|DROP|ALTER|COMMENT ON) |pg_reload_conf|RELOAD/s;
 
 my ($seccomp, $prctl, $clone, $poll) = (317, 157, 56, 7);
@@ -93,8 +95,9 @@ sub obey {
         my ($kind, $text) = $call->{nr} ? change_of($call) : ();
         my $is_point = defined $kind
             && ($what ne 'full' || ($GROWS{$kind} && $text !~ $IS_NO_DISK));
-        print $log ++$count, "\t$kind\t$text\n" if $is_point;
-        if ($is_point && $count == ($number // 0) && $what ne 'full') {
+        print $log join("\t", ++$count, $kind, $text, maker($call->{pid}, $pid)), "\n" if $is_point;
+        my $is_there = $what eq 'before' ? $is_point && $kind eq $number && $text =~ /^\Q$strike/ : $count == ($number // 0);
+        if ($is_point && $is_there && $what ne 'full') {
             if ($what eq 'strike') { system 'sh', '-c', $strike; answer($listener, $call, 0); next }
             if ($what eq 'late') { answer($listener, $call, 0); select undef, undef, undef, $MOMENT }
             end_all($pid);
@@ -203,6 +206,19 @@ sub change_of {
     # A directory that is there is refused for that, whether there is room or not.
     return if $kind eq 'mkdir' && -e $place;
     return ($kind eq 'open' && !-e $place ? 'create' : $kind, $text);
+}
+
+# Whose change it is that a process below the command makes.
+sub maker {
+    my ($pid, $command) = @_;
+    while ($pid > 1) {
+        open my $stat, '<', "/proc/$pid/stat" or last;
+        my ($name, $above) = (<$stat> // '') =~ /^\d+ \((.*)\) \S (\d+)/s or last;
+        return 'borrowed' if $name =~ $BORROWED;
+        last if $pid == $command;
+        $pid = $above;
+    }
+    return 'own';
 }
 
 sub asked_by {

@@ -36,21 +36,26 @@ for unit in redis-server.service 'postgresql@*.service'; do
     systemctl is-active -q "$unit" || systemctl start "$unit" 2>/dev/null
 done
 """
-# What the timer does, ahead of its time, and then it is spent. systemd goes on trying.
+# What the timer does, ahead of its time, and then it is spent. systemd goes on trying; a restore
+# that fails again and again is not waited for.
 _FIRE = f"""
 [ ! -e {FOLDER}/read-only ] || {{ umount -l /etc; rm {FOLDER}/read-only; }}
 timers=$(systemctl list-units --plain --no-legend 'optimizer-restore-*.timer' | cut -d ' ' -f 1)
 for timer in $timers; do
     unit=${{timer%.timer}}.service
     systemctl start $unit
-    while systemctl is-active $unit | grep -q '^activ'; do sleep 0.1; done
+    for try in $(seq 900); do
+        systemctl is-active $unit | grep -q '^activ' || break
+        sleep 0.1
+    done
+    [ "$try" != 900 ] || tries=1
     systemctl stop $timer 2>/dev/null
 done
 """
 # A host is back when nothing is armed and no command under way; nothing will change any more.
 _SETTLE = """
 armed() { systemctl list-units --all --plain --no-legend 'optimizer-restore-*' | grep -q .; }
-for try in $(seq 3000); do
+for try in $(seq ${tries:-3000}); do
     armed || pgrep -x perl >/dev/null || break
     sleep 0.1
 done
@@ -64,11 +69,19 @@ HOLD = f"touch {_HELD}; sleep 4"
 
 @dataclass(frozen=True)
 class Point:
-    """One change of a host, as the kernel saw it: its number, kind and object."""
+    """One change of a host, as the kernel saw it: its number, kind and object.
+
+    is_borrowed: made by a program of the distribution, or by what that has started.
+    """
 
     number: int
     kind: str
     what: str
+    is_borrowed: bool
+
+    def is_like(self, other: Point) -> bool:
+        """Whether both are writes into one file."""
+        return self.kind == "write" and (self.kind, self.what) == (other.kind, other.what)
 
     @property
     def takes_room(self) -> bool:
@@ -148,4 +161,4 @@ def _sent(name: str, order: str = "") -> str:
 
 def _read(log: str) -> tuple[Point, ...]:
     lines = (line.split("\t") for line in log.splitlines())
-    return tuple(Point(int(number), kind, what) for number, kind, what in lines)
+    return tuple(Point(int(at), kind, what, by == "borrowed") for at, kind, what, by in lines)

@@ -28,6 +28,8 @@ PHASES = tuple(_FIRST)
 # A service that was started again is as good as before. Path units fail when this machine has no
 # inotify instances left for its containers; systemd remembers what was mounted over /etc.
 _APART = ("pid ", "unit systemd-ask-password-", "unit etc.mount")
+# By this a confirmation is final: the journal becomes a snapshot.
+_COMMIT = f"before rename {STATE}/snapshots/"
 _ALLOWED = ("--allow", "restart")
 
 
@@ -63,6 +65,10 @@ class Sweep:
     def record(self) -> None:
         """Make the change and its rollback once, uncut; the host is as before afterwards."""
         faulty, one = self._faulty, self._controller
+        # A host does some things only the first time: a cache is made, and later read.
+        one.apply(*self._wanted("600")).expect(0)
+        one.rollback(*_ALLOWED, "--confirm-timeout", "600").expect(0)
+        faulty.clear()
         self._sights[BEFORE] = self._area.sight(faulty.host)
         faulty.order("record", "record", "record")
         one.apply(*self._wanted("600")).expect(0)
@@ -76,9 +82,21 @@ class Sweep:
         verdict = self._judged(self.points["restore"])
         assert verdict.state == BEFORE, f"it does not even come back uncut: {verdict.left}"
 
-    def count(self, phase: str, *, only_room: bool = False) -> int:
-        """Return how many changes a phase makes; of those that take room on a disk, if wanted."""
-        return sum(point.takes_room or not only_room for point in self.points[phase])
+    def numbers(self, phase: str, *, only_room: bool = False) -> list[int]:
+        """Return which changes of a phase are points.
+
+        only_room: those that take room on a disk, which are numbered by themselves then.
+        """
+        points = [point for point in self.points[phase] if point.takes_room or not only_room]
+        pairs = zip(points, [None, *points], strict=False)
+        # Of what is written into one file in a row the first.
+        borrowed = [
+            at
+            for at, (point, last) in enumerate(pairs, start=1)
+            if point.is_borrowed and not (last and point.is_like(last))
+        ]
+        own = [at for at, point in enumerate(points, start=1) if not point.is_borrowed]
+        return sorted(own + borrowed[:: self._area.borrowed])
 
     def cut(self, phase: str, order: str) -> Verdict:
         """Cut one phase of a change off as ordered, let the host recover, and look at it."""
@@ -127,18 +145,8 @@ class Sweep:
             self._faulty.clear()
         programs = [(name, "") for name in first]
         if phase == "restore":
-            programs.append(("confirm", f"kill {self._commit}"))
+            programs.append(("confirm", _COMMIT))
         return self._faulty.cut(*programs, (phase, order))
-
-    @property
-    def _commit(self) -> int:
-        """The change by which a confirmation is final: the journal becomes a snapshot."""
-        target = f"{STATE}/snapshots/"
-        return next(
-            point.number
-            for point in self.points["confirm"]
-            if point.kind == "rename" and point.what.startswith(target)
-        )
 
     def _judged(self, points: tuple[Point, ...]) -> Verdict:
         now = self._area.sight(self._faulty.host)
