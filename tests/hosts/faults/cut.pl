@@ -4,7 +4,8 @@
 #   perl cut.pl                        by sshd, for every login: obey the first line of its orders
 #
 # ORDER: `pass`; `record` counts, and keeps what was sent; `kill N` ends all of it before its Nth change; `late N` a moment
-# after that one was begun; `before KIND PATH` before the first change of that kind to a path that begins so; `full N` has the disk full from the Nth one on that takes room;
+# after that one was begun; `before KIND PATH` before the first change of that kind to a path that begins so;
+# `alone N` ends only what is our own, and what apt and dpkg are at goes on without it; `full N` has the disk full from the Nth one on that takes room;
 # `strike N COMMAND` runs a shell command before the Nth change, and goes on.
 #
 # The kernel stops the command, and all that it starts, before each call that may change something,
@@ -98,6 +99,7 @@ sub obey {
         print $log join("\t", ++$count, $kind, $text, maker($call->{pid}, $pid)), "\n" if $is_point;
         my $is_there = $what eq 'before' ? $is_point && $kind eq $number && $text =~ /^\Q$strike/ : $count == ($number // 0);
         if ($is_point && $is_there && $what ne 'full') {
+            if ($what eq 'alone') { end_all($pid, 1); leave_alone(); answer($listener, $call, 0); next }
             if ($what eq 'strike') { system 'sh', '-c', $strike; answer($listener, $call, 0); next }
             if ($what eq 'late') { answer($listener, $call, 0); select undef, undef, undef, $MOMENT }
             end_all($pid);
@@ -273,9 +275,17 @@ sub words_at {
     return @words;
 }
 
-# Kill everything below, however often it has forked meanwhile.
+# Whoever waits for us goes on, as if we were dead as well; we see to the calls of what is left.
+sub leave_alone {
+    POSIX::_exit(137) if fork;
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+}
+
+# Kill everything below, or just our own, however often it has forked meanwhile.
 sub end_all {
-    my ($first) = @_;
+    my ($first, $is_own) = @_;
     while (1) {
         my %parent;
         for my $path (glob '/proc/[0-9]*/stat') {
@@ -284,6 +294,7 @@ sub end_all {
             $parent{$pid} = $ppid if $state ne 'Z';
         }
         my @below = grep { my $at = $_; $at = $parent{$at} // 0 while $at && $at != $$; $at == $$ && $_ != $$ } keys %parent;
+        @below = grep { maker($_, $first) eq 'own' } @below if $is_own;
         1 while waitpid(-1, WNOHANG) > 0;
         return if !@below;
         kill KILL => @below;

@@ -40,6 +40,13 @@ _COMMANDS = ("apply", "confirm")
 
 WAYS = (
     Way("killed", partial(_ordered, "kill {}")),
+    Way(
+        "killed, apt goes on",
+        partial(_ordered, "alone {}"),
+        stride=4,
+        phases=("confirm", "restore", "undone"),
+        areas=("package",),
+    ),
     Way("disk full", partial(_ordered, "full {}")),
     Way("/etc read-only", partial(_ordered, f"strike {{}} {READ_ONLY}"), stride=8),
     Way(
