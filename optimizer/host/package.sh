@@ -33,8 +33,9 @@ package_write() {
 # stays there until all is done. What apt and dpkg say goes into files there: should this shell be
 # killed, a pipe would be gone, and scripts of a package would die of it, halfway.
 package_install() {
+    # What a purge that was cut off has left is no ground to install on.
     package_read "$1"
-    case $REPLY in @absent | [0-9]*) ;; *) package_purge "$1" "$2" || return 1 ;; esac
+    ! is_half_package "$1" "$REPLY" || package_purge "$1" "$2" || return 1
     folder=${from:-$JOURNAL}/package
     rm -rf "$folder"
     ERROR=$(mkdir -p "$folder/partial" 2>&1) && package_put "$@" && rm -rf "$folder"
@@ -81,7 +82,7 @@ package_purge() {
     # apt would go on having it marked.
     case $1 in */*) package_mark manual "$2" ;; esac
     if package_dpkg --purge --force-remove-reinstreq "$2"; then
-        package_dpkg --triggers-only -a || :
+        package_triggers
         ERROR=
         return 0
     fi
@@ -89,6 +90,16 @@ package_purge() {
     case $1 in */*) package_mark auto "$2" ;; esac
     ERROR=$why
     return 1
+}
+
+# Triggers, also of packages that are not ours. One that failed, as where the disk was full, has its
+# package half configured, in the very version in which it had been configured before.
+package_triggers() {
+    package_dpkg --triggers-only -a || :
+    failed_ones=$(dpkg-query -W -f '${db:Status-Status} ${Version} ${Config-Version} ${binary:Package}\n' 2>/dev/null |
+        awk '$1 == "half-configured" && $2 == $3 { print $4 }')
+    # shellcheck disable=SC2086
+    [ -z "$failed_ones" ] || package_dpkg --configure $failed_ones || :
 }
 
 package_mark() {
@@ -134,7 +145,8 @@ package_await() {
 # killed; apt does nothing before that. What apt had only marked, or dpkg was about to unpack, is in no
 # list yet: it is unpacked once more, to be purged with its mark and all its files.
 package_tidy() {
-    package_dpkg --triggers-only -a || :
+    package_triggers
+    package_keep "$1" "$2"
     [ -e "$from/package/said" ] || return 0
     for deb in "$from"/package/*.deb; do
         [ "$(dpkg-deb -f "$deb" Package 2>/dev/null)" = "$2" ] || continue
@@ -146,6 +158,14 @@ package_tidy() {
         esac
         package_dpkg --unpack "$deb" || :
     done
+}
+
+# path name. A purge that was killed at its start has left no more than its mark and the wish for it.
+package_keep() {
+    wish=$(dpkg-query -W -f '${db:Status-Want} ${db:Status-Status}' "$2" 2>/dev/null)
+    case $wish in *" installed") ;; *) return 0 ;; esac
+    case $1 in */*) package_mark auto "$2" ;; esac
+    case $wish in purge*) printf '%s install\n' "$2" | dpkg --set-selections >/dev/null 2>&1 ;; esac
 }
 
 # Whether text $2 of the value at $1 is a package that an interrupted change of ours left half done.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from testbed.host import Host
@@ -72,12 +74,13 @@ def test_what_somebody_configured_stays_and_settings_go_back_before_the_package(
     assert installed(offer15) == packages
 
 
-# The package's own script fails at its end, when its service runs already.
-_BROKEN = r"""
+# PgBouncer is offered anew, with another script of its own.
+_REPACKED = r"""
 cp -a /srv/offered /srv/kept
 cd /srv/offered
 dpkg-deb -R pgbouncer_*.deb unpacked
-echo 'echo it is broken >&2; exit 1' >>unpacked/DEBIAN/postinst
+cat >>unpacked/DEBIAN/{name}
+chmod 755 unpacked/DEBIAN/{name}
 rm pgbouncer_*.deb
 dpkg-deb -b unpacked pgbouncer.deb
 rm -r unpacked
@@ -88,20 +91,55 @@ for file in *.deb; do
 done >Packages
 apt-get -q update
 """
-_WHOLE = "rm -rf /srv/offered; mv /srv/kept /srv/offered; apt-get -q update"
+_WHOLE = "rm -rf /srv/offered /run/killed; mv /srv/kept /srv/offered; apt-get -q update"
+# It fails at its end, when its service runs already.
+_BROKEN = "\necho it is broken >&2\nexit 1\n"
+# Whoever has started it dies, up to sshd, when dpkg has begun to unpack; but once.
+_DEADLY = r"""#!/bin/sh
+[ ! -e /run/killed ] || exit 0
+touch /run/killed
+all=
+pid=$$
+until grep -q '^sshd' /proc/$pid/comm; do
+    all="$pid $all"
+    pid=$(awk '$1 == "PPid:" { print $2 }' /proc/$pid/status)
+done
+kill -KILL $all
+"""
+
+
+@contextmanager
+def _with_script(host: Host, name: str, text: str) -> Iterator[None]:
+    """Have a script of the package end otherwise."""
+    host.run(_REPACKED.format(name=name), input=text)
+    with arranged(host, ":", _WHOLE):
+        yield
 
 
 def test_a_package_that_cannot_be_set_up_is_taken_back_with_all_that_came_along(
     offer17: Host, controller: MakeController
 ) -> None:
     one = controller(offer17)
-    with arranged(offer17, _BROKEN, _WHOLE):
+    with _with_script(offer17, "postinst", _BROKEN):
         before, packages = everything(offer17), installed(offer17)
         said = one.apply(*WANTED).expect(3).said
         assert "post-installation script" in said
         assert installed(offer17) == packages
         assert changed(before, everything(offer17)) <= LEFT
         assert offer17.run("systemctl is-active pgbouncer", check=False).stdout == "inactive\n"
+
+
+def test_a_death_while_dpkg_unpacks_leaves_no_file_and_nothing_half_done(
+    offer17: Host, controller: MakeController
+) -> None:
+    one = controller(offer17)
+    with _with_script(offer17, "preinst", _DEADLY):
+        before, packages = everything(offer17), installed(offer17)
+        one.apply(*WANTED).expect(3)
+        assert offer17.run("ls /run/killed").stdout == "/run/killed\n"
+        assert installed(offer17) == packages
+        assert changed(before, everything(offer17)) <= LEFT
+        assert offer17.run("dpkg --audit").stdout == ""
 
 
 def _listed(plan: Any) -> set[tuple[str, str]]:

@@ -269,6 +269,14 @@ sleep() {{ :; }}"""
     assert "tor depends on a." in found[1]
 
 
+def says(lab: Lab, name: str, script: str) -> None:
+    """Have a program of that name; with a dash in it none for a function."""
+    path = lab.root / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
 def cut_off(lab: Lab, state: str, *, is_begun: bool = True) -> tuple[str, ...]:
     """Have what a killed apt leaves: a journal with what it had fetched; return who stands in."""
     package = lab.journal / "package"
@@ -276,10 +284,7 @@ def cut_off(lab: Lab, state: str, *, is_begun: bool = True) -> tuple[str, ...]:
     (package / "libevent_2.1-8_amd64.deb").touch()
     if is_begun:
         (package / "said").touch()
-    # A word with a dash in it is no name for a function.
-    (lab.root / "bin").mkdir()
-    (lab.root / "bin/dpkg-deb").write_text("#!/bin/sh\n[ $1 = -f ] && echo libevent\n")
-    (lab.root / "bin/dpkg-deb").chmod(0o755)
+    says(lab, "dpkg-deb", "[ $1 = -f ] && echo libevent")
     log = shlex.quote(str(lab.root / "asked"))
     return (
         "has() { true; }",
@@ -314,6 +319,24 @@ def test_what_somebody_put_there_meanwhile_is_not_unpacked_over(lab: Lab) -> Non
     standing_in = (*cut_off(lab, "@absent"), "package_is_free() { false; }")
     assert ask(lab, f"package_await {LIBRARY}", *standing_in) == []
     assert asked(lab) == ["apt check", "dpkg --triggers-only -a"]
+
+
+def test_what_was_only_about_to_be_purged_is_not_wished_away_any_more(lab: Lab) -> None:
+    standing_in = cut_off(lab, VERSION)
+    says(lab, "dpkg-query", "echo purge installed")
+    dpkg = f"dpkg() {{ [ $1 != --set-selections ] || cat >{shlex.quote(str(lab.root / 'wish'))}; }}"
+    marks = f'package_mark() {{ echo "mark $*" >>{shlex.quote(str(lab.root / "asked"))}; }}'
+    assert ask(lab, f"package_await {LIBRARY}", *standing_in, dpkg, marks) == []
+    assert (lab.root / "wish").read_text() == "libevent install\n"
+    assert asked(lab) == ["apt check", "mark auto libevent"]
+
+
+def test_a_trigger_of_others_that_failed_on_a_full_disk_is_made_up_for(lab: Lab) -> None:
+    standing_in = cut_off(lab, "@absent", is_begun=False)
+    rows = "half-configured 2.41 2.41 libc-bin\nhalf-configured 2 1 another\nhalf-configured 3  new"
+    says(lab, "dpkg-query", f"case $3 in *Config-Version*) echo {shlex.quote(rows)} ;; esac")
+    ask(lab, f"package_await {LIBRARY}", *standing_in)
+    assert asked(lab) == ["apt check", "dpkg --triggers-only -a", "dpkg --configure libc-bin"]
 
 
 def test_of_a_killed_apt_no_file_with_a_made_up_name_stays(lab: Lab) -> None:

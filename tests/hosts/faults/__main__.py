@@ -1,5 +1,7 @@
 """Cut changes off at every point, on several hosts at once, and print how many they survived.
 
+Of what apt and dpkg write, each Nth is a point, as the area says; the first lines tell how many.
+
 `python -m tests.hosts.faults [--every N] [--hosts N] [AREA...]`: the areas, all of them by default.
 The hosts, of both releases by turns, share the points, so that together they have each of them.
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 from tests.hosts.controller import new_controller
 from tests.hosts.faults.area import AREAS, Area
 from tests.hosts.faults.faulty import FaultyHost
-from tests.hosts.faults.sweep import Sweep, Verdict
+from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
 from tests.hosts.faults.ways import WAYS, Way
 from tests.hosts.lab import KINDS
 
@@ -115,12 +117,23 @@ def main() -> int:
     return 0 if tried == survived else 1
 
 
+def _told_points(kind: str, area: Area, sweep: Sweep) -> None:
+    """Print how many changes there are, and how many of them are points."""
+    for phase in PHASES:
+        points = sweep.points[phase]
+        borrowed = sum(point.is_borrowed for point in points)
+        left = f", {borrowed} of apt and dpkg, each {area.borrowed}th a point" if borrowed else ""
+        chosen = len(sweep.numbers(phase))
+        _say(f"{kind} {area.name} {phase}: {len(points)} changes{left}: {chosen} points")
+
+
 def _swept(share: Share, areas: list[str], ways: list[Way]) -> Figures:
     """Take one host's points of each area."""
     figures = Figures()
     for area in areas:
         kind = share.kind(AREAS[area])
         with Bench(kind, AREAS[area]) as bench:
+            _told_points(kind, AREAS[area], bench.sweep)
             for way in (one for one in ways if area in one.areas):
                 for phase, number in _points(bench, way, share):
                     verdict = bench.cut(way, phase, number)

@@ -8,10 +8,14 @@ from tests.hosts.package_lab import LEFT, everything
 from tests.hosts.scan import Scan
 
 HOSTS = ("offer15", "offer17")
+# Looked at without priorities and sections: dpkg takes those from its list of what is available,
+# when a selection is set.
+_RECORDS = "/var/lib/dpkg/status"
 
 _LOOK = """
 dpkg-query -W -f '${Package}\\t${db:Status-Abbrev} ${Version}\\n'
 printf 'audit\\t%s\\n' "$(dpkg --audit 2>&1 | tr '\\n' ' ')"
+printf 'records\\t%s\\n' "$(grep -v '^\\(Priority\\|Section\\): ' /var/lib/dpkg/status | sha256sum)"
 apt='-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache='
 printf 'automatic\\t%s\\n' "$(apt-mark $apt showauto | tr '\\n' ' ')"
 """
@@ -22,7 +26,7 @@ def look(host: Host) -> Scan:
     lines = (line.split("\t", 1) for line in host.run(_LOOK).stdout.splitlines())
     known = {f"dpkg {name}": text for name, text in lines}
     files = everything(host).items()
-    return known | {f"disk {path}": text for path, text in files if path not in LEFT}
+    return known | {f"disk {path}": text for path, text in files if path not in {*LEFT, _RECORDS}}
 
 
 def furnish(host: Host) -> None:
