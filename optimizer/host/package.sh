@@ -93,13 +93,17 @@ package_purge() {
 }
 
 # Triggers, also of packages that are not ours. One that failed, as where the disk was full, has its
-# package half configured, in the very version in which it had been configured before.
+# package half configured, in the very version in which it had been configured before. Where it still
+# fails a change is not undone: none was begun on a host with anything half done.
 package_triggers() {
     package_dpkg --triggers-only -a || :
     failed_ones=$(dpkg-query -W -f '${db:Status-Status} ${Version} ${Config-Version} ${binary:Package}\n' 2>/dev/null |
         awk '$1 == "half-configured" && $2 == $3 { print $4 }')
     # shellcheck disable=SC2086
-    [ -z "$failed_ones" ] || package_dpkg --configure $failed_ones || :
+    [ -z "$failed_ones" ] || package_dpkg --configure $failed_ones && return 0
+    [ "${UNDO:-}" = yes ] && [ "$(header "$from" kind)" != rollback ] || return 0
+    FAILED=yes
+    emit failed - "package:${failed_ones%%"$NEWLINE"*}" installed half-configured "$ERROR"
 }
 
 package_mark() {

@@ -339,6 +339,18 @@ def test_a_trigger_of_others_that_failed_on_a_full_disk_is_made_up_for(lab: Lab)
     assert asked(lab) == ["apt check", "dpkg --triggers-only -a", "dpkg --configure libc-bin"]
 
 
+def test_a_trigger_of_others_that_fails_still_is_tried_again(lab: Lab) -> None:
+    standing_in = cut_off(lab, "@absent", is_begun=False)
+    says(lab, "dpkg-query", "case $3 in *Config*) echo half-configured 2.41 2.41 libc-bin ;; esac")
+    fails = "dpkg() { [ $1 != --configure ] || { echo 'dpkg: error: no room'; return 1; }; }"
+    found = ask(lab, f'package_await {LIBRARY}; emit is "$FAILED"', *standing_in, fails)
+    why = "dpkg: error: no room "
+    assert found == [
+        ("failed", "-", "package:libc-bin", "installed", "half-configured", why),
+        ("is", "yes"),
+    ]
+
+
 def test_of_a_killed_apt_no_file_with_a_made_up_name_stays(lab: Lab) -> None:
     left = lab.root / "extended_states.aB3xYz"
     left.touch()
