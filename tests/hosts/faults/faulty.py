@@ -61,6 +61,8 @@ for try in $(seq ${tries:-3000}); do
 done
 """
 READ_ONLY = f"mount --bind /etc /etc; mount -o remount,bind,ro /etc; touch {FOLDER}/read-only"
+# What a rollback has set aside is its owner's; it would be in the way of the next one.
+_FORGET = f"rm -rf /var/lib/redis/*{SET_ASIDE}*\n"
 _LOG = f"cat {FOLDER}/log || :\n"
 _HELD = f"{FOLDER}/held"
 # The command stands still until that is seen, and then goes on by itself.
@@ -116,11 +118,11 @@ class FaultyHost:
 
     def run(self, *programs: str) -> None:
         """Send recorded programs again, uncut."""
-        self.host.run("".join(map(_sent, programs)), timeout=300)
+        self.host.run(_FORGET + "".join(map(_sent, programs)), timeout=300)
 
     def clear(self) -> None:
-        """Forget what changes have recorded, and what rollbacks have set aside."""
-        self.host.run(f"rm -rf {STATE} /var/lib/redis/*{SET_ASIDE}*")
+        """Forget what changes have recorded."""
+        self.host.run(f"rm -rf {STATE}")
 
     def cut(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
         """Send programs again, each as ordered; then have the timer at once, and wait.
@@ -129,7 +131,7 @@ class FaultyHost:
         changed, up to its end.
         """
         sent = "".join(_sent(name, order) for name, order in programs)
-        sent = f"rm -f {FOLDER}/log\n{sent}"
+        sent = f"rm -f {FOLDER}/log\n{_FORGET}{sent}"
         return _read(self.host.run(f"{sent}{_FIRE}{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
 
     def settle(self) -> tuple[Point, ...]:
