@@ -53,15 +53,6 @@ AREAS: Mapping[str, Area] = {
             packages.furnish,
             borrowed=10,
         ),
-        # The scan has the boot menu, and all that it is made of.
-        Area(
-            "boot",
-            ("system.boot.*",),
-            lambda host: {},
-            ("machine",),
-            lambda host: None,
-            borrowed=25,
-        ),
         Area("all", (), services.together),
     )
 }

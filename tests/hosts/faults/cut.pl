@@ -54,7 +54,7 @@ my %ASKS = (
     'systemctl' => qr/^(start|stop|restart|try-restart|reload|daemon-reload|reset-failed|kill)$/,
     'systemd-run' => qr//, 'modprobe' => qr//, 'apt-get' => qr/^install$/, 'dpkg' => qr/^(?!-)/,
 );
-my $BORROWED = qr/^(apt-get|apt-mark|dpkg|grub-mkconfig)$/;
+my $BORROWED = qr/^(apt-get|apt-mark|dpkg)$/;
 my $SAYS = qr/\bSET\b.*\r\n|BGSAVE|\b(CREATE|DROP|ALTER|COMMENT ON) |pg_reload_conf|RELOAD/s;
 
 my ($seccomp, $prctl, $clone, $poll) = (317, 157, 56, 7);

@@ -30,7 +30,7 @@ PHASES = tuple(_FIRST)
 _APART = ("pid ", "unit systemd-ask-password-", "unit etc.mount")
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"before rename {STATE}/snapshots/"
-_ALLOWED = ("--allow", "restart", "--allow", "reboot")
+_ALLOWED = ("--allow", "restart")
 
 
 @dataclass(frozen=True)
