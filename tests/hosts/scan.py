@@ -29,7 +29,7 @@ MOVING = re.compile(
     | sysctl\ kernel\.perf_event_max_sample_rate                      # lowered by the kernel
     | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
     | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
-    | (unit|service|pid)\ systemd-fsckd\.(service|socket)  # 30 s after each boot it ends by itself
+    | (unit|service|pid)\ systemd-(fsckd|hostnamed)\.(service|socket)  # end by themselves after 30 s
     | unit\ systemd-tmpfiles-clean\.(timer|service)                    # 15 minutes after each boot
     | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
     """,
