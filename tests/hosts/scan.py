@@ -29,8 +29,8 @@ MOVING = re.compile(
     | sysctl\ kernel\.perf_event_max_sample_rate                      # lowered by the kernel
     | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
     | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
-    | (unit|service|pid)\ systemd-(fsckd|hostnamed)\.(service|socket)  # end by themselves after 30 s
-    | unit\ systemd-tmpfiles-clean\.(timer|service)                    # 15 minutes after each boot
+    | (unit|service|pid)\ systemd-(fsckd|hostnamed)\.(service|socket)  # end by themselves
+    | unit\ systemd-tmpfiles-clean\.(timer|service)                   # 15 minutes after each boot
     | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
     """,
     re.VERBOSE,
