@@ -26,7 +26,7 @@ from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
 from tests.hosts.faults.ways import WAYS, Way
 from tests.hosts.lab import KINDS
 
-PARTS = ("system", "redis", "postgresql", "node", "package")
+PARTS = ("system", "redis", "postgresql", "node", "package", "kernel")
 _BLOCK, _OVERLAP = 24, 2
 
 

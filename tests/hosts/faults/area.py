@@ -20,9 +20,10 @@ pgrep -af [o]ptimizer || :
 class Area:
     """A part of the profile.
 
-    only: which tunables; look: what else than the scan it shows; hosts: of which kinds, by turns;
-    furnish: has there what the change is about, for as long as a host lives. borrowed: of the
-    writes that programs of the distribution make for us each Nth is a point; ours all are.
+    only: which tunables of the profile; look: what else than the scan it shows; hosts: of which
+    kinds, by turns; furnish: has there what the change is about, for as long as a host lives.
+    borrowed: of the writes that programs of the distribution make for us each Nth is a point; ours
+    all are. profile: which one, by its name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Area:
     hosts: tuple[str, ...] = services.HOSTS
     furnish: Callable[[Host], None] = services.furnish
     borrowed: int = 1
+    profile: str = "faults"
 
     def sight(self, host: Host) -> Scan:
         """Return everything that a change of this area could change."""
@@ -38,10 +40,20 @@ class Area:
         return {**scan(host), **self.look(host), "traces": traces}
 
 
+def _no_more(_: Host) -> Scan:
+    """The scan has it all."""
+    return {}
+
+
+def _as_it_is(_: Host) -> None:
+    """The host has what the change is about."""
+
+
 AREAS: Mapping[str, Area] = {
     area.name: area
     for area in (
-        Area("system", ("system.*",), lambda host: {}),
+        Area("system", ("system.*",), _no_more),
+        Area("kernel", (), _no_more, ("machine",), _as_it_is, profile="faults-kernel"),
         Area("redis", ("redis.*",), services.redis),
         Area("postgresql", ("postgresql.*",), services.postgresql),
         Area("node", ("node.*",), services.node),

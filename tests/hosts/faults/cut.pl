@@ -57,6 +57,9 @@ my %ASKS = (
 my $BORROWED = qr/^(apt-get|apt-mark|dpkg)$/;
 my $SAYS = qr/\bSET\b.*\r\n|BGSAVE|\b(CREATE|DROP|ALTER|COMMENT ON) |pg_reload_conf|RELOAD/s;
 
+# Exit statuses, by process.
+my %ended;
+
 my ($seccomp, $prctl, $clone, $poll) = (317, 157, 56, 7);
 
 exit main(@ARGV);
@@ -107,8 +110,8 @@ sub obey {
         }
         answer($listener, $call, $is_point && $what eq 'full' && $count >= $number ? -28 : 0);
     }
-    waitpid $pid, 0;
-    return $? >> 8;
+    $ended{$pid} = $? if waitpid($pid, 0) > 0;
+    return ($ended{$pid} // 0) >> 8;
 }
 
 # What comes in on standard input is kept, to be run again; the name it is kept under.
@@ -166,13 +169,15 @@ sub filter {
     return $code . pack 'SCCL', $return, 0, 0, $allow;
 }
 
-# The next call that is asked about; undef when nobody is left who could make one.
+# The next call that is asked about; undef when nobody is left who could make one. Before Linux 6.11
+# that is told only once the dead are buried.
 sub next_call {
     my ($listener) = @_;
     while (1) {
         my $polled = pack 'lss', $listener, 1, 0;
-        syscall($poll, $polled, 1, -1);
+        syscall($poll, $polled, 1, 100);
         my $events = (unpack 'lss', $polled)[2];
+        if (!$events) { bury(); next }
         return undef if !($events & 1);
         my $notice = "\0" x 80;
         # SECCOMP_IOCTL_NOTIF_RECV; who asked may be dead by now.
@@ -180,6 +185,10 @@ sub next_call {
         my ($id, $pid, $flags, $nr, $arch, $ip, @arguments) = unpack 'QLLlLQQ6', $notice;
         return { id => $id, pid => $pid, nr => $nr, arguments => \@arguments };
     }
+}
+
+sub bury {
+    while ((my $pid = waitpid -1, WNOHANG) > 0) { $ended{$pid} = $? }
 }
 
 # Let a call go on, or have it fail.

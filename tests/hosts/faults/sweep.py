@@ -12,7 +12,6 @@ from tests.hosts.faults.faulty import HOLD, FaultyHost, Point
 from tests.hosts.lab import STATE, without_records
 from tests.hosts.scan import Differences, Scan, difference
 
-PROFILE = str(PROFILES / "faults.yaml")
 BEFORE, CONFIRMED = "as before", "confirmed"
 
 # What runs before the program that is cut off, from a host that is as before; from one that is
@@ -26,8 +25,12 @@ _FIRST = {
 }
 PHASES = tuple(_FIRST)
 # A service that was started again is as good as before. Path units fail when this machine has no
-# inotify instances left for its containers; systemd remembers what was mounted over /etc.
-_APART = ("pid ", "unit systemd-ask-password-", "unit etc.mount")
+# inotify instances left for its containers; systemd remembers what was mounted over /etc; a module
+# that connections use stays loaded.
+_APART = (
+    *("pid ", "unit systemd-ask-password-", "unit etc.mount"),
+    *("module tcp_", "sysctl net.ipv4.tcp_available_congestion_control"),
+)
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"before rename {STATE}/snapshots/"
 _ALLOWED = ("--allow", "restart")
@@ -128,7 +131,8 @@ class Sweep:
 
     def _wanted(self, timeout: str) -> tuple[str, ...]:
         only = (word for glob in self._area.only for word in ("--only", glob))
-        return ("--profile", PROFILE, *only, *_ALLOWED, "--confirm-timeout", timeout)
+        profile = str(PROFILES / f"{self._area.profile}.yaml")
+        return ("--profile", profile, *only, *_ALLOWED, "--confirm-timeout", timeout)
 
     def take_back(self) -> None:
         """Have the host as before."""
