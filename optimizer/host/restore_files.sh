@@ -10,24 +10,28 @@ restore_file() {
         REMAKE=yes
         return 0
     fi
-    if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
-        keep_foreign "$1" "$2" "$3" "$REPLY"
-        return 0
-    fi
+    ! stays_foreign "$@" || return 0
     put_file "$1" "$2" "$from/files"
     describe_file "$1"
-    [ "$REPLY" = "$2" ] && return 0
+    [ "$REPLY" = "$2" ] || fail_put "$1" "$2" "$REPLY" "${ERROR:-}"
+}
+
+# Whether REPLY, what $1 is now, is neither as before ($2) nor as we left it ($3), and is kept.
+stays_foreign() {
+    if [ "$REPLY" = "$3" ] || [ "${FORCE:-}" = yes ]; then return 1; fi
+    keep_foreign "$1" "$2" "$3" "$REPLY"
+}
+
+# What is on the disk is not as before: no service is started with that, and there is another try.
+fail_put() {
     UNPUT=yes
     FAILED=yes
-    emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+    emit failed - "$@"
 }
 
 # What was to become file $1 when its writer was killed.
 remove_unfinished() {
-    ERROR=$(rm -f "$1.optimizer-new" 2>&1) && return 0
-    UNPUT=yes
-    FAILED=yes
-    emit failed - "$1.optimizer-new" @absent present "$ERROR"
+    ERROR=$(rm -f "$1.optimizer-new" 2>&1) || fail_put "$1.optimizer-new" @absent present "$ERROR"
 }
 
 # Once the files are back that the menu of GRUB is made of.
@@ -55,16 +59,10 @@ loaded_by() {
 restore_link() {
     describe_link "$1"
     [ "$REPLY" = "$2" ] && return 0
-    if [ "$REPLY" != "$3" ] && [ "${FORCE:-}" != yes ]; then
-        keep_foreign "$1" "$2" "$3" "$REPLY"
-        return 0
-    fi
+    ! stays_foreign "$@" || return 0
     put_link "$1" "$2"
     describe_link "$1"
-    [ "$REPLY" = "$2" ] && return 0
-    UNPUT=yes
-    FAILED=yes
-    emit failed - "$1" "$2" "$REPLY" "${ERROR:-}"
+    [ "$REPLY" = "$2" ] || fail_put "$1" "$2" "$REPLY" "${ERROR:-}"
 }
 
 # path present|absent before original size line replaces
@@ -81,9 +79,7 @@ restore_line() {
         put_line "$1" present - 0 "$6" "$7"
         grep -qxF -- "$6" "$1" 2>/dev/null && return 0
     fi
-    UNPUT=yes
-    FAILED=yes
-    emit failed - "$1" "$3" "$REPLY" "${ERROR:-}"
+    fail_put "$1" "$3" "$REPLY" "${ERROR:-}"
 }
 
 # path, and what it was set aside as

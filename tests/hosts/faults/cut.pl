@@ -111,7 +111,7 @@ sub obey {
         answer($listener, $call, $is_point && $what eq 'full' && $count >= $number ? -28 : 0);
     }
     $ended{$pid} = $? if waitpid($pid, 0) > 0;
-    return ($ended{$pid} // 0) >> 8;
+    return $ended{$pid} >> 8;
 }
 
 # What comes in on standard input is kept, to be run again; the name it is kept under.
@@ -304,7 +304,7 @@ sub end_all {
         }
         my @below = grep { my $at = $_; $at = $parent{$at} // 0 while $at && $at != $$; $at == $$ && $_ != $$ } keys %parent;
         @below = grep { maker($_, $first) eq 'own' } @below if $is_own;
-        1 while waitpid(-1, WNOHANG) > 0;
+        bury();
         return if !@below;
         kill KILL => @below;
         select undef, undef, undef, 0.002;
