@@ -75,7 +75,6 @@ make_way() {
     if is_fresh; then
         [ -f "$JOURNAL/of.$RUN" ] || { true >"$JOURNAL/of.$RUN"; } 2>/dev/null || { leave_busy; no_room; refuse state "$ERROR"; }
         for other in "$JOURNAL"/of.*; do [ "$other" = "$JOURNAL/of.$RUN" ] || rm -f "$other"; done
-        forget_old_twin
         return
     fi
     if is_journal_damaged; then
@@ -89,7 +88,7 @@ make_way() {
         end_journal
         emit note "cleared an abandoned change that had written nothing"
     fi
-    mkdir "$JOURNAL" && true >"$JOURNAL/of.$RUN" && take_busy && forget_old_twin
+    mkdir "$JOURNAL" && true >"$JOURNAL/of.$RUN" && take_busy
 }
 
 is_fresh() {
@@ -97,12 +96,6 @@ is_fresh() {
     for path in "$JOURNAL"/*; do
         case ${path##*/} in busy | after.* | of.*) ;; *) return 1 ;; esac
     done
-}
-
-# Who put the change before this one away left the unit at boot to us. It would make the journal of
-# this one look as if its timer was armed.
-forget_old_twin() {
-    ! runs_systemd || rm -f "$TWIN_LINK" "$TWIN"
 }
 
 # What is damaged cannot go back by itself; a rollback was planned with what there is now. Nothing
@@ -292,13 +285,14 @@ apply_main() {
     KNOWN_ID=$EXPECTED_ID
     check_host
     begin
+    ! runs_systemd || write_twin || give_up timer "the safety timer has no twin for the next boot"
     write_journal
     compare
     keep_files
     ! has_menu "$JOURNAL" || menu_is_current || give_up menu "$ERROR"
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
-    arm "$seconds" || give_up timer "the safety timer has no twin for the next boot"
+    arm "$seconds" || { no_room; give_up timer "$ERROR"; }
     sweep "$JOURNAL/before" || { no_room; give_up state "$ERROR"; }
     compare
     load_modules

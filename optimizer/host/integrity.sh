@@ -113,10 +113,17 @@ is_lockable() {
     is_own_place "$JOURNAL"
 }
 
-# Something may have been written for the change of the journal: that its timer is armed is noted last of
-# all.
+# Something may have been written for the change of the journal: it is not being made any more, and
+# that its timer is armed is noted last of all.
 is_armed() {
-    [ -e "$JOURNAL/waiter" ] || [ -e "$TWIN" ] || grep -qs '^armed' "$JOURNAL/progress"
+    [ -e "$JOURNAL/waiter" ] || grep -qs '^armed' "$JOURNAL/progress" || { [ -e "$TWIN" ] && ! is_being_made; }
+}
+
+is_being_made() {
+    for maker in "$JOURNAL"/of.*; do
+        [ ! -e "$maker" ] || return 0
+    done
+    return 1
 }
 
 # All bytes that the directory $1 keeps are those that they are named by; or WHY.

@@ -10,9 +10,7 @@ arm_timer() {
     watcher=
     read -r uptime _ </proc/uptime
     what_is_left
-    # A journal that is being made has nothing to put back, and an empty one has no maker.
-    watch="( [ ! -f '$JOURNAL/of.$RUN' ] || rm -rf '$JOURNAL' ) && ( rmdir '$JOURNAL' 2>/dev/null || true )"
-    watch="$watch && $(restore_guarded automatic "'$RUN' $EXPECTED_ID" "$clear && ( ! $listed || systemctl daemon-reload )")"
+    watch="$unmade && $(restore_guarded automatic "'$RUN' $EXPECTED_ID" "$clear && ( ! $listed || systemctl daemon-reload )")"
     if runs_systemd && has systemd-run && start_timer_unit "$1" "$watch"; then
         armed=systemd
         return 0
@@ -30,10 +28,12 @@ start_timer_unit() {
         /bin/sh -c "$2" 2>/dev/null && systemctl --quiet is-active "optimizer-restore-$RUN.timer"
 }
 
-# What takes away all that watches over a change, into clear, and whether systemd has read the twin,
-# and so lists it also without its file, into listed; both for a shell.
+# What takes away a journal that is being made, into unmade: it has nothing to put back, and an empty
+# one has no maker. What takes away all that watches over a change, into clear, and whether systemd
+# has read the twin, and so lists it also without its file, into listed. All for a shell.
 what_is_left() {
     wants=${TWIN_LINK%/*}
+    unmade="( [ ! -f '$JOURNAL/of.$RUN' ] || rm -rf '$JOURNAL' ) && ( rmdir '$JOURNAL' 2>/dev/null || true )"
     clear="rm -rf '$STATE'/.ended.* $LOGINS"
     listed=false
     runs_systemd || return 0
@@ -43,15 +43,14 @@ what_is_left() {
 }
 
 # The journal is whole, and what restores it may count on it: by the timer, whose seconds are $1, and
-# at the next boot. It is not being made any more.
+# at the next boot. It is not being made any more, and no power cut may make it look so.
 arm() {
     rm "$JOURNAL/of.$RUN" || return 1
     keep_logins || return 1
-    ! runs_systemd || write_twin || return 1
     [ -z "$watcher" ] || printf '%s\n' "$watcher" >"$JOURNAL/waiter" || return 1
     identify 1
     note armed "$armed" "$1" "$uptime" "$REPLY" || return 1
-    flush "$JOURNAL/progress"
+    flush "$JOURNAL/progress" "$JOURNAL"
 }
 
 # The command that runs the journal's own program with the words $1 and $2, or says that it was
@@ -74,8 +73,9 @@ detach() {
     watcher=$!
 }
 
-# A power cut may leave the unit behind, where the journal is put away already: then the next boot
-# takes away what the cut has kept from being taken away.
+# There before anything is in the journal, so that the next boot takes that away as well. A power cut
+# may leave the unit behind, where the journal is put away already, as may who put away the change
+# before this one: then the next boot takes away what the cut has kept from being taken away.
 write_twin() {
     what_is_left
     [ -d "$wants" ] || { true >"$JOURNAL/made-wants" && mkdir "$wants" && chmod 755 "$wants"; } || return 1
@@ -87,7 +87,7 @@ write_twin() {
             'After=local-fs.target' \
             'Before=systemd-sysctl.service systemd-modules-load.service sysinit.target' \
             '' '[Service]' 'Type=oneshot' \
-            "ExecStart=/bin/sh -c \"$(restore_guarded boot "- $EXPECTED_ID" "$clear && systemctl daemon-reload")\""
+            "ExecStart=/bin/sh -c \"$unmade && $(restore_guarded boot "- $EXPECTED_ID" "$clear && systemctl daemon-reload")\""
     } >"$TWIN" || return 1
     chmod 644 "$TWIN"
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1

@@ -26,7 +26,7 @@ from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
 from tests.hosts.faults.ways import WAYS, Way
 from tests.hosts.lab import KINDS
 
-PARTS = ("system", "redis", "postgresql", "node", "package", "kernel")
+PARTS = ("system", "redis", "postgresql", "node", "package", "kernel", "boot")
 _BLOCK, _OVERLAP = 24, 2
 
 
@@ -155,8 +155,9 @@ def _swept(share: Share, areas: list[str], ways: list[Way]) -> Figures:
 def _points(bench: Bench, way: Way, share: Share) -> Iterator[tuple[str, int]]:
     stride = way.stride * share.every
     for phase in way.phases:
-        numbers = bench.sweep.numbers(phase, only_room=way.name == "disk full")[::stride]
-        for number in share.of_all(numbers):
+        numbers = bench.sweep.numbers(phase, only_room=way.name == "disk full")
+        first = bench.sweep.number_of_link(phase, way.behind)
+        for number in share.of_all([number for number in numbers if number > first][::stride]):
             yield phase, number
 
 

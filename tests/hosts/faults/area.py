@@ -54,6 +54,8 @@ AREAS: Mapping[str, Area] = {
     for area in (
         Area("system", ("system.*",), _no_more),
         Area("kernel", (), _no_more, ("machine",), _as_it_is, profile="faults-kernel"),
+        # The scan has the boot menu, and all that it is made of.
+        Area("boot", (), _no_more, ("machine",), _as_it_is, borrowed=25, profile="faults-boot"),
         Area("redis", ("redis.*",), services.redis),
         Area("postgresql", ("postgresql.*",), services.postgresql),
         Area("node", ("node.*",), services.node),

@@ -17,7 +17,7 @@ use strict;
 use warnings;
 use POSIX qw(:sys_wait_h);
 
-my $HOME_OF = '/run/faults';
+my $HOME_OF = '/var/lib/faults';
 my $MOMENT  = 0.03;
 
 # Numbers of x86-64.
@@ -54,7 +54,7 @@ my %ASKS = (
     'systemctl' => qr/^(start|stop|restart|try-restart|reload|daemon-reload|reset-failed|kill)$/,
     'systemd-run' => qr//, 'modprobe' => qr//, 'apt-get' => qr/^install$/, 'dpkg' => qr/^(?!-)/,
 );
-my $BORROWED = qr/^(apt-get|apt-mark|dpkg)$/;
+my $BORROWED = qr/^(apt-get|apt-mark|dpkg|grub-mkconfig)$/;
 my $SAYS = qr/\bSET\b.*\r\n|BGSAVE|\b(CREATE|DROP|ALTER|COMMENT ON) |pg_reload_conf|RELOAD/s;
 
 # Exit statuses, by process.

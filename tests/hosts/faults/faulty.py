@@ -7,13 +7,15 @@ the very bytes that the controller sent are then sent again, and cut off somewhe
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.host import Host
 from tests.hosts.lab import STATE
 
-FOLDER = "/run/faults"
+# On the disk, where no scan looks: what is in memory does not outlive a power cut.
+FOLDER = "/var/lib/faults"
 # In the name of data that a rollback keeps for its owner.
 SET_ASIDE = ".set-aside-"
 _CUTTER = "/usr/local/sbin/cut.pl"
@@ -22,7 +24,7 @@ _SSHD = "/etc/ssh/sshd_config.d/faults.conf"
 _INSTALL = f"""
 cat >{_CUTTER}
 printf 'Match User root\n    ForceCommand /usr/bin/perl {_CUTTER}\n' >{_SSHD}
-echo 'd {FOLDER} 0700' >/etc/tmpfiles.d/faults.conf
+mkdir -m 700 {FOLDER}
 """
 # How the engine has the far shell take a program, for an account that is root.
 _RECEIVE = shlex.quote('IFS= read -r secret; eval "$(cat)"')
@@ -60,6 +62,8 @@ for try in $(seq ${tries:-3000}); do
     sleep 0.1
 done
 """
+# Each boot has a name, and a change that was planned in another one is refused.
+_REDATE = f"sed -i s/{{was}}/{{now}}/g {FOLDER}/plan {FOLDER}/apply {FOLDER}/undo\n"
 READ_ONLY = f"mount --bind /etc /etc; mount -o remount,bind,ro /etc; touch {FOLDER}/read-only"
 # What a rollback has set aside is its owner's; it would be in the way of the next one.
 _FORGET = f"rm -rf /var/lib/redis/*{SET_ASIDE}*\n"
@@ -130,9 +134,16 @@ class FaultyHost:
         programs: name and order; `restore` is what the timer runs. Returns what the last one has
         changed, up to its end.
         """
-        sent = "".join(_sent(name, order) for name, order in programs)
-        sent = f"rm -f {FOLDER}/log\n{_FORGET}{sent}"
-        return _read(self.host.run(f"{sent}{_FIRE}{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
+        said = self.host.run(_all_sent(programs) + _FIRE + _SETTLE + _MEND + _LOG, timeout=400)
+        return _read(said.stdout)
+
+    def lose_power(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
+        """As `cut`, but with the power cut right then, and no timer."""
+        was = self.host.boot_id()
+        said = self.host.run(_all_sent(programs) + _LOG, timeout=400)
+        self.host.power_cut()
+        self.host.run(_REDATE.format(was=was, now=self.host.boot_id()) + _MEND, timeout=400)
+        return _read(said.stdout)
 
     def settle(self) -> tuple[Point, ...]:
         """Wait for the timer itself."""
@@ -148,6 +159,11 @@ class FaultyHost:
             f"{rounds}; sudo rm {_HELD}", user="operator", timeout=120, check=False
         )
         return done.returncode == 0
+
+
+def _all_sent(programs: Iterable[tuple[str, str]]) -> str:
+    sent = "".join(_sent(name, order) for name, order in programs)
+    return f"rm -f {FOLDER}/log\n{_FORGET}{sent}"
 
 
 def _sent(name: str, order: str = "") -> str:

@@ -64,13 +64,14 @@ def together(host: Host) -> Scan:
 _UNIT = """[Service]
 ExecStart=/usr/bin/node -e "require('node:http').createServer((ask, say) => say.end()).listen(3000)"
 User=daemon
+[Install]
+WantedBy=multi-user.target
 """
 _FURNISH = """
 mkdir /var/log/app
 echo one >/var/log/app/one.log
 cat >/etc/systemd/system/web.service
-systemctl daemon-reload
-systemctl start web
+systemctl enable -q --now web
 until ss -Hltn 'sport = :3000' | grep -q .; do sleep 0.1; done
 """
 

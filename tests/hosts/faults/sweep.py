@@ -33,7 +33,7 @@ _APART = (
 )
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"before rename {STATE}/snapshots/"
-_ALLOWED = ("--allow", "restart")
+_ALLOWED = ("--allow", "restart", "--allow", "reboot")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Sweep:
         one.rollback(*_ALLOWED, "--confirm-timeout", "600").expect(0)
         self.points |= faulty.keep("undo", "undone")
         # A restore has the most to put back when it follows a confirmation that was nearly done.
-        self.points["restore"] = self._run("restore", "kill 0")
+        self.points["restore"] = faulty.cut(*self._programs("restore", "kill 0"))
         verdict = self._judged(self.points["restore"])
         assert verdict.state == BEFORE, f"it does not even come back uncut: {verdict.left}"
 
@@ -101,9 +101,20 @@ class Sweep:
         own = [at for at, point in enumerate(points, start=1) if not point.is_borrowed]
         return sorted(own + borrowed[:: self._area.borrowed])
 
+    def number_of_link(self, phase: str, path: str) -> int:
+        """Return the number of the change that makes a link in a phase; 0 when none does."""
+        numbers = (
+            one.number for one in self.points[phase] if (one.kind, one.what) == ("link", path)
+        )
+        return next(numbers, 0)
+
     def cut(self, phase: str, order: str) -> Verdict:
         """Cut one phase of a change off as ordered, let the host recover, and look at it."""
-        return self._judged(self._run(phase, order))
+        return self._judged(self._faulty.cut(*self._programs(phase, order)))
+
+    def lose_power(self, phase: str, number: int) -> Verdict:
+        """Cut the power at one change of a phase, and boot the host again."""
+        return self._judged(self._faulty.lose_power(*self._programs(phase, f"kill {number}")))
 
     def lose_controller(self, phase: str, number: int, *, is_cut_off: bool) -> Verdict:
         """Kill the controller while a command of it stands still, or cut the network there.
@@ -140,7 +151,8 @@ class Sweep:
             self._faulty.run("undo", "undone")
         self._is_confirmed = False
 
-    def _run(self, phase: str, order: str) -> tuple[Point, ...]:
+    def _programs(self, phase: str, order: str) -> tuple[tuple[str, str], ...]:
+        """Have the host where a phase begins, or can be come to; return what is left to be run."""
         first = _FIRST[phase]
         if self._is_confirmed and "confirm" in first:
             first = first[first.index("confirm") + 1 :]
@@ -150,7 +162,7 @@ class Sweep:
         programs = [(name, "") for name in first]
         if phase == "restore":
             programs.append(("confirm", _COMMIT))
-        return self._faulty.cut(*programs, (phase, order))
+        return (*programs, (phase, order))
 
     def _judged(self, points: tuple[Point, ...]) -> Verdict:
         now = self._area.sight(self._faulty.host)
