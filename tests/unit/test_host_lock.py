@@ -143,6 +143,38 @@ def test_a_change_that_cannot_take_its_unit_away_leaves_that_to_its_timer(dash: 
     assert "stop" not in (asked.read_text() if asked.exists() else "")
 
 
+# As on a host with systemd, up to a power cut while the journal is being made.
+_CUT_SHORT = """
+TWIN=$STATE/../twin TWIN_LINK=$STATE/../wants/twin
+runs_systemd() { :; }
+start_timer_unit() { :; }
+systemctl() { :; }
+"""
+
+
+@pytest.mark.parametrize("last", ["write_journal", "compare", "keep_files"])
+def test_a_boot_takes_away_a_journal_that_was_not_finished(dash: Lab, last: str) -> None:
+    change = everything(dash)
+    before = dash.tree()
+    dash.apply(change, edit=with_override("apply", f"{_CUT_SHORT}{last}() {{ exit; }}\n"))
+    assert dash.journal.exists()
+    [line] = [line for line in (dash.root / "twin").read_text().split("\n") if "ExecStart" in line]
+    command = line.removeprefix('ExecStart=/bin/sh -c "').removesuffix('"')
+    subprocess.run(["sh", "-c", f"systemctl() {{ :; }}\n{command}"], check=True)
+    assert dash.tree() == before
+
+
+@pytest.mark.parametrize("last", ["write_twin", "write_journal", "keep_files"])
+def test_a_journal_that_was_not_finished_is_cleared_by_the_next_change(
+    dash: Lab, last: str
+) -> None:
+    change = everything(dash)
+    dash.apply(change, edit=with_override("apply", f"{_CUT_SHORT}{last}() {{ exit; }}\n"))
+    again = dash.apply(change, edit=with_override("apply", _CUT_SHORT))
+    assert verdict(again) == "applied"
+    assert not problems_of(again)
+
+
 def test_a_process_that_is_dead_and_not_buried_holds_nothing(dash: Lab) -> None:
     change = everything(dash)
     dead = subprocess.Popen(["true"])
