@@ -63,7 +63,11 @@ for try in $(seq ${tries:-3000}); do
 done
 """
 # Each boot has a name, and a change that was planned in another one is refused.
-_REDATE = f"sed -i s/{{was}}/{{now}}/g {FOLDER}/plan {FOLDER}/apply {FOLDER}/undo\n"
+_REDATE = f"""
+line="BOOT='$(cat /proc/sys/kernel/random/boot_id)'"
+sed -i "s/^BOOT=.*/$line/" {FOLDER}/apply {FOLDER}/undo
+grep -qx "$line" {FOLDER}/apply || exit 1
+"""
 READ_ONLY = f"mount --bind /etc /etc; mount -o remount,bind,ro /etc; touch {FOLDER}/read-only"
 # What a rollback has set aside is its owner's; it would be in the way of the next one.
 _FORGET = f"rm -rf /var/lib/redis/*{SET_ASIDE}*\n"
@@ -139,10 +143,9 @@ class FaultyHost:
 
     def lose_power(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
         """As `cut`, but with the power cut right then, and no timer."""
-        was = self.host.boot_id()
         said = self.host.run(_all_sent(programs) + _LOG, timeout=400)
         self.host.power_cut()
-        self.host.run(_REDATE.format(was=was, now=self.host.boot_id()) + _MEND, timeout=400)
+        self.host.run(_REDATE + _MEND, timeout=400)
         return _read(said.stdout)
 
     def settle(self) -> tuple[Point, ...]:
