@@ -135,6 +135,7 @@ package_says() {
 # was being written before that, under a name that is made up, nobody writes any more.
 package_await() {
     case $1 in package:*) has apt-get || return 0 ;; *) return 0 ;; esac
+    package_await_lock
     unwritten=
     [ "${UNDO:-}" != yes ] || unwritten=$(find /var/lib/apt /var/cache/apt -maxdepth 1 -type f -newer "$from/manifest" \
         \( -name 'extended_states.??????' -o -name '*pkgcache.bin.??????' \) 2>/dev/null)
@@ -143,6 +144,15 @@ package_await() {
     # shellcheck disable=SC2086
     [ -z "$unwritten" ] || rm -f $unwritten
     package_tidy "$1" "${1##*[:/]}"
+}
+
+# One that has no lock yet is known by the folder in the journal that it was given. Not written as one
+# word here, as this search is a process too.
+package_await_lock() {
+    for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        grep -qs "[D]ir::Cache::archives=$JOURNAL/package" /proc/[0-9]*/cmdline || return 0
+        sleep 3
+    done
 }
 
 # path name, of one that we had begun with. dpkg takes in what another one had noted when it was

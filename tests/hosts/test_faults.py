@@ -55,3 +55,5 @@ def _chosen(sweep: Sweep) -> Iterator[tuple[str, str, int]]:
     for phase in ("apply", "confirm", "restore"):
         yield "disk full", phase, len(sweep.numbers(phase, only_room=True)) // 2
         yield "/etc read-only", phase, len(sweep.numbers(phase)) // 2
+    for phase in ("apply", "undo"):
+        yield "power cut", phase, len(sweep.numbers(phase)) // 2

@@ -6,6 +6,7 @@ A file stands in for what is installed. What apt and dpkg really do is for the t
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import pytest
 
@@ -349,6 +350,16 @@ def test_a_trigger_of_others_that_fails_still_is_tried_again(lab: Lab) -> None:
         ("failed", "-", "package:libc-bin", "installed", "half-configured", why),
         ("is", "yes"),
     ]
+
+
+def test_an_apt_that_has_no_lock_yet_is_waited_for(lab: Lab) -> None:
+    early = lab.root / "early"
+    folder = f"Dir::Cache::archives={lab.journal}/package"
+    with subprocess.Popen(["sh", "-c", "sleep 1; :", "apt-get", folder]) as orphan:
+        looks = f"package_apt() {{ ! grep -qs archives /proc/{orphan.pid}/cmdline || >{early}; }}"
+        waits = "sleep() { command sleep 0.1; }"
+        ask(lab, f"package_await {LIBRARY}", *cut_off(lab, VERSION), looks, waits)
+    assert not early.exists()
 
 
 def test_of_a_killed_apt_no_file_with_a_made_up_name_stays(lab: Lab) -> None:
