@@ -1,6 +1,7 @@
 """Cut changes off at every point, on several hosts at once, and print how many they survived.
 
-Of what apt and dpkg write, each Nth is a point, as the area says; the first lines tell how many.
+Of what programs of the distribution write for us, each Nth is a point, as the area says; the first
+lines tell how many are borrowed so.
 
 `python -m tests.hosts.faults [--every N] [--hosts N] [AREA...]`: the areas, all of them by default.
 The hosts, of both releases by turns, share the points, so that together they have each of them.
@@ -132,7 +133,7 @@ def _told_points(kind: str, area: Area, sweep: Sweep) -> None:
     for phase in PHASES:
         points = sweep.points[phase]
         borrowed = sum(point.is_borrowed for point in points)
-        left = f", {borrowed} of apt and dpkg, each {area.borrowed}th a point" if borrowed else ""
+        left = f", {borrowed} borrowed, each {area.borrowed}th a point" if borrowed else ""
         chosen = len(sweep.numbers(phase))
         _say(f"{kind} {area.name} {phase}: {len(points)} changes{left}: {chosen} points")
 

@@ -10,8 +10,8 @@
 #
 # The kernel stops the command, and all that it starts, before each call that may change something,
 # and asks this program (seccomp, user notification: seccomp_unotify(2)). What is a change of the
-# host is counted and written to the log: number, kind, what, and `own`, or `borrowed` where apt or
-# dpkg makes it, or what they have started. What systemd does at the command's
+# host is counted and written to the log: number, kind, what, and `own`, or `borrowed` where apt,
+# dpkg or grub-mkconfig makes it, or what they have started. What systemd does at the command's
 # request is not below it, and goes on.
 use strict;
 use warnings;
