@@ -95,7 +95,7 @@ write_twin() {
 }
 
 # Take away what watched over a change, whose journal is $1 now and waits no more, and the paths $2..
-# The safety timer goes last: killed before, it still does the rest.
+# What would do the rest at the next boot goes behind those, and the safety timer last.
 disarm() {
     run=$(header "$1" run)
     # Where its manifest was not written yet, it is our own.
@@ -103,19 +103,21 @@ disarm() {
     waiter=
     { IFS= read -r waiter <"$1/waiter"; } 2>/dev/null
     [ -n "$waiter" ] || [ "$run" != "${own:-}" ] || waiter=${watcher:-}
+    made_wants=
+    [ ! -e "$1/made-wants" ] || made_wants=${TWIN_LINK%/*}
+    shift
+    rm -rf "$@"
     # The next change may have begun by now, and has these for its own. Where /etc cannot be written
     # the timer tries again: nobody may stop it.
-    [ -d "$JOURNAL" ] || { forget_logins; remove_twin "$1" || { armed=; return 0; }; }
-    shift
+    [ -d "$JOURNAL" ] || { forget_logins; remove_twin || { armed=; return 0; }; }
     ! runs_systemd || forget_twin
-    rm -rf "$@"
     stop_timer
 }
 
 remove_twin() {
     [ -e "$TWIN" ] || [ -h "$TWIN_LINK" ] || return 0
     rm -f "$TWIN_LINK" "$TWIN" 2>/dev/null || return 1
-    [ ! -e "$1/made-wants" ] || rmdir "${TWIN_LINK%/*}" 2>/dev/null || :
+    [ -z "$made_wants" ] || rmdir "$made_wants" 2>/dev/null || :
 }
 
 # The timer of run $run, or the process $waiter that stands in for it.

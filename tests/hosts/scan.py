@@ -30,7 +30,7 @@ MOVING = re.compile(
     | sysctl\ net\.netfilter\.nf_conntrack_count                      # connections
     | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
     | (unit|service|pid)\ systemd-(fsckd|hostnamed)\.(service|socket)  # end by themselves
-    | unit\ systemd-tmpfiles-clean\.(timer|service)                   # 15 minutes after each boot
+    | (unit|service)\ systemd-tmpfiles-clean\.(timer|service)         # 15 minutes after each boot
     | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
     """,
     re.VERBOSE,

@@ -164,6 +164,16 @@ def test_a_boot_takes_away_a_journal_that_was_not_finished(dash: Lab, last: str)
     assert dash.tree() == before
 
 
+def test_the_unit_for_the_next_boot_goes_behind_what_it_would_take_away(dash: Lab) -> None:
+    change = everything(dash)
+    assert verdict(dash.apply(change, edit=with_override("apply", _CUT_SHORT))) == "applied"
+    cut = with_override("cancel", f"{_CUT_SHORT}remove_twin() {{ exit; }}\n")
+    dash.run(cut(cancel_program(RUN)))
+    assert (dash.root / "twin").exists()
+    assert not dash.journal.exists()
+    assert not list(dash.journal.parent.glob(".ended.*"))
+
+
 @pytest.mark.parametrize("last", ["write_twin", "write_journal", "keep_files"])
 def test_a_journal_that_was_not_finished_is_cleared_by_the_next_change(
     dash: Lab, last: str
