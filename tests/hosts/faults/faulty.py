@@ -145,7 +145,8 @@ class FaultyHost:
         """As `cut`, but with the power cut right then, and no timer."""
         said = self.host.run(_all_sent(programs) + _LOG, timeout=400)
         self.host.power_cut()
-        self.host.run(_REDATE + _MEND, timeout=400)
+        # What needs servers that have been started is put back behind the boot.
+        self.host.run(_REDATE + _SETTLE + _MEND, timeout=400)
         return _read(said.stdout)
 
     def settle(self) -> tuple[Point, ...]:
