@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from testbed.host import Host
+from tests.hosts.faults.faulty import FOLDER
 from tests.hosts.faults.services import cluster_of
 from tests.hosts.package_lab import LEFT, everything
 from tests.hosts.scan import Scan
@@ -26,7 +27,11 @@ def look(host: Host) -> Scan:
     lines = (line.split("\t", 1) for line in host.run(_LOOK).stdout.splitlines())
     known = {f"dpkg {name}": text for name, text in lines}
     files = everything(host).items()
-    return known | {f"disk {path}": text for path, text in files if path not in {*LEFT, _RECORDS}}
+    return known | {
+        f"disk {path}": text
+        for path, text in files
+        if path not in {*LEFT, _RECORDS} and not path.startswith(FOLDER)
+    }
 
 
 def furnish(host: Host) -> None:
