@@ -157,8 +157,9 @@ def _points(bench: Bench, way: Way, share: Share) -> Iterator[tuple[str, int]]:
     stride = way.stride * share.every
     for phase in way.phases:
         numbers = bench.sweep.numbers(phase, only_room=way.name == "disk full")
-        first = bench.sweep.number_of_link(phase, way.behind)
-        for number in share.of_all([number for number in numbers if number > first][::stride]):
+        if way.is_by_boot:
+            numbers = [at for at in numbers if not bench.sweep.is_beyond_boot(phase, at)]
+        for number in share.of_all(numbers[::stride]):
             yield phase, number
 
 

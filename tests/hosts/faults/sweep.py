@@ -33,6 +33,9 @@ _APART = (
 )
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"before rename {STATE}/snapshots/"
+# What clears up at the next boot.
+_TWIN = "/etc/systemd/system/optimizer-restore.service"
+_WANTED = "/etc/systemd/system/sysinit.target.wants/optimizer-restore.service"
 _ALLOWED = ("--allow", "restart", "--allow", "reboot")
 
 
@@ -101,12 +104,10 @@ class Sweep:
         own = [at for at, point in enumerate(points, start=1) if not point.is_borrowed]
         return sorted(own + borrowed[:: self._area.borrowed])
 
-    def number_of_link(self, phase: str, path: str) -> int:
-        """Return the number of the change that makes a link in a phase; 0 when none does."""
-        numbers = (
-            one.number for one in self.points[phase] if (one.kind, one.what) == ("link", path)
-        )
-        return next(numbers, 0)
+    def is_beyond_boot(self, phase: str, number: int) -> bool:
+        """Whether the next boot has nothing to go by: the unit is not there yet, or half gone."""
+        points = {(one.kind, one.what): one.number for one in self.points[phase]}
+        return number <= points.get(("link", _WANTED), 0) or number == points.get(("unlink", _TWIN))
 
     def cut(self, phase: str, order: str) -> Verdict:
         """Cut one phase of a change off as ordered, let the host recover, and look at it."""

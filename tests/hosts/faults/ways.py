@@ -15,8 +15,8 @@ from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
 class Way:
     """One way.
 
-    stride: between two points that are tried; phases, areas: where it makes sense; behind: where a
-    phase makes this link, only points after that.
+    stride: between two points that are tried; phases, areas: where it makes sense; is_by_boot: the
+    next boot has to clear up, so points at which there is nothing it could go by are left out.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Way:
     stride: int = 1
     phases: tuple[str, ...] = PHASES
     areas: tuple[str, ...] = tuple(AREAS)
-    behind: str = ""
+    is_by_boot: bool = False
 
 
 def _ordered(order: str, sweep: Sweep, phase: str, number: int) -> Verdict:
@@ -66,14 +66,13 @@ WAYS = (
         stride=8,
         areas=("postgresql", "all"),
     ),
-    # What a cut leaves before the unit for the next boot is there, the next change takes away: see
-    # docs/reliability.md. Where a boot takes minutes, moments are drawn by chance: test_vm.py.
+    # Where a boot takes minutes, moments are drawn by chance: test_vm.py.
     Way(
         "power cut",
         Sweep.lose_power,
         stride=6,
         areas=("system", "redis", "postgresql", "node", "all"),
-        behind="/etc/systemd/system/sysinit.target.wants/optimizer-restore.service",
+        is_by_boot=True,
     ),
     Way("controller killed", _killed, stride=12, phases=_COMMANDS),
     Way("network cut", _cut_off, stride=12, phases=_COMMANDS),
