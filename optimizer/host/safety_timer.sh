@@ -47,6 +47,8 @@ what_is_left() {
 arm() {
     rm "$JOURNAL/of.$RUN" || return 1
     keep_logins || return 1
+    # Who put the change before this one away may have taken the unit for that one's.
+    ! runs_systemd || is_twin_ours || write_twin || return 1
     [ -z "$watcher" ] || printf '%s\n' "$watcher" >"$JOURNAL/waiter" || return 1
     identify 1
     note armed "$armed" "$1" "$uptime" "$REPLY" || return 1
@@ -92,6 +94,10 @@ write_twin() {
     chmod 644 "$TWIN"
     ln -sfn "$TWIN" "$TWIN_LINK" || return 1
     flush "$TWIN" "$wants"
+}
+
+is_twin_ours() {
+    [ -h "$TWIN_LINK" ] && grep -qs "of\.$RUN'" "$TWIN"
 }
 
 # Take away what watched over a change, whose journal is $1 now and waits no more, and the paths $2..

@@ -174,6 +174,14 @@ def test_the_unit_for_the_next_boot_goes_behind_what_it_would_take_away(dash: La
     assert not list(dash.journal.parent.glob(".ended.*"))
 
 
+def test_a_unit_for_the_next_boot_that_another_run_took_away_is_written_again(dash: Lab) -> None:
+    """It had put its own change away, and not seen that the next one had begun."""
+    change = everything(dash)
+    taken = f'{_CUT_SHORT}failed_units() {{ rm -f "$TWIN"; REPLY=; }}\n'
+    assert verdict(dash.apply(change, edit=with_override("apply", taken))) == "applied"
+    assert f"of.{RUN}" in (dash.root / "twin").read_text()
+
+
 @pytest.mark.parametrize("last", ["write_twin", "write_journal", "keep_files"])
 def test_a_journal_that_was_not_finished_is_cleared_by_the_next_change(
     dash: Lab, last: str
