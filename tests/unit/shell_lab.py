@@ -189,9 +189,13 @@ class Lab:
 
     def start(self, text: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start a program, apart from the tests' own processes; its input is already sent."""
+        places = {
+            "OPTIMIZER_STATE": str(self.state),
+            "OPTIMIZER_LOGINS": str(self.root / "logins"),
+        }
         process = subprocess.Popen(
             [*self.shell, "-c", _RECEIVE, "sh", *arguments],
-            env={"PATH": os.defpath, "OPTIMIZER_STATE": str(self.state), **variables},
+            env={"PATH": os.defpath, **places, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
