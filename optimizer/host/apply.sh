@@ -128,6 +128,10 @@ give_up() {
     refuse "$@"
 }
 
+keep_twin() {
+    ! runs_systemd || is_twin_ours || write_twin || give_up timer "the safety timer has no twin for the next boot"
+}
+
 # Every before-value of the plan has to be what is here now. Nothing is read between the writes, so
 # this is done once more when all is ready for them.
 compare() {
@@ -285,13 +289,15 @@ apply_main() {
     KNOWN_ID=$EXPECTED_ID
     check_host
     begin
-    ! runs_systemd || write_twin || give_up timer "the safety timer has no twin for the next boot"
+    keep_twin
     write_journal
     compare
     keep_files
     ! has_menu "$JOURNAL" || menu_is_current || give_up menu "$ERROR"
     failed_units
     printf '%s' "$REPLY" >"$JOURNAL/failed-units"
+    # Who put the change before this one away may have taken the unit for that one's.
+    keep_twin
     arm "$seconds" || { no_room; give_up timer "$ERROR"; }
     sweep "$JOURNAL/before" || { no_room; give_up state "$ERROR"; }
     compare

@@ -47,8 +47,6 @@ what_is_left() {
 arm() {
     rm "$JOURNAL/of.$RUN" || return 1
     keep_logins || return 1
-    # Who put the change before this one away may have taken the unit for that one's.
-    ! runs_systemd || is_twin_ours || write_twin || return 1
     [ -z "$watcher" ] || printf '%s\n' "$watcher" >"$JOURNAL/waiter" || return 1
     identify 1
     note armed "$armed" "$1" "$uptime" "$REPLY" || return 1
