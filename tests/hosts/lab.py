@@ -15,6 +15,10 @@ from tests.hosts.postgresql_majors import PACKAGES as MAJORS
 from tests.hosts.scan import Differences, Scan, difference, scan
 
 STATE = "/var/lib/optimizer"
+# What clears up at the next boot, and by which link it is started.
+WANTS = "/etc/systemd/system/sysinit.target.wants"
+TWIN = "/etc/systemd/system/optimizer-restore.service"
+TWIN_LINK = f"{WANTS}/optimizer-restore.service"
 
 # Hosts that run at the same time; two sessions may run side by side, and each host takes several
 # of the inotify instances that a machine gives to one user (128).

@@ -6,12 +6,10 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged, value, with_file
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL
-from tests.hosts.lab import STATE, Lab
+from tests.hosts.lab import STATE, TWIN, WANTS, Lab
 
 RETRIES = "system.sysctl.net.ipv4.tcp_retries2"
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
-TWIN = "/etc/systemd/system/optimizer-restore.service"
-WANTS = "/etc/systemd/system/sysinit.target.wants"
 LATER = "/etc/sysctl.d/99-zzz-local.conf"
 
 

@@ -15,7 +15,7 @@ from testbed.host import Host
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import Controller, new_controller
 from tests.hosts.cuts import JOURNAL, Cut, cut, followed, moments, number, seed
-from tests.hosts.lab import STATE, Lab
+from tests.hosts.lab import STATE, TWIN, Lab
 from tests.hosts.promised import canonical_after, promised
 from tests.hosts.redis_lab import Server, changes_of, config_after
 from tests.hosts.scan import Differences
@@ -241,7 +241,7 @@ def _clean(changes: Differences) -> Differences:
     left = {key for key in changes if key.startswith(f"file {JOURNAL}")}
     assert f"file {JOURNAL}/manifest" not in left
     if left:
-        left |= {key for key in changes if key.endswith("optimizer-restore.service")}
+        left |= {key for key in changes if key.endswith(TWIN.rpartition("/")[2])}
     return {key: change for key, change in changes.items() if key not in left}
 
 

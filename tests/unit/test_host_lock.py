@@ -123,14 +123,19 @@ def test_a_journal_that_nobody_can_take_is_not_waited_for(lab: Lab) -> None:
     assert lab.cancel() == "restored"
 
 
-# /etc becomes read-only when the unit for the next boot is half written.
-_READ_ONLY = """
+# As on a host with systemd.
+_WITH_SYSTEMD = """
 TWIN=$STATE/../twin TWIN_LINK=$STATE/../wants/twin
 runs_systemd() { :; }
 start_timer_unit() { :; }
-systemctl() { echo "$*" >>"$STATE/../asked"; }
-write_twin() { echo half >"$TWIN"; return 1; }
-rm() { case $* in *twin*) [ ! -e "$TWIN" ] || return 1 ;; esac; command rm "$@"; }
+systemctl() { :; }
+"""
+# /etc becomes read-only when the unit for the next boot is half written.
+_READ_ONLY = f"""
+{_WITH_SYSTEMD}
+systemctl() {{ echo "$*" >>"$STATE/../asked"; }}
+write_twin() {{ echo half >"$TWIN"; return 1; }}
+rm() {{ case $* in *twin*) [ ! -e "$TWIN" ] || return 1 ;; esac; command rm "$@"; }}
 """
 
 
@@ -143,19 +148,10 @@ def test_a_change_that_cannot_take_its_unit_away_leaves_that_to_its_timer(dash: 
     assert "stop" not in (asked.read_text() if asked.exists() else "")
 
 
-# As on a host with systemd, up to a power cut while the journal is being made.
-_CUT_SHORT = """
-TWIN=$STATE/../twin TWIN_LINK=$STATE/../wants/twin
-runs_systemd() { :; }
-start_timer_unit() { :; }
-systemctl() { :; }
-"""
-
-
 @pytest.mark.parametrize("last", ["write_journal", "compare", "keep_files"])
 def test_a_boot_takes_away_a_journal_that_was_not_finished(dash: Lab, last: str) -> None:
     change = everything(dash)
-    dash.apply(change, edit=with_override("apply", f"{_CUT_SHORT}{last}() {{ exit; }}\n"))
+    dash.apply(change, edit=with_override("apply", f"{_WITH_SYSTEMD}{last}() {{ exit; }}\n"))
     assert dash.journal.exists()
     [line] = [line for line in (dash.root / "twin").read_text().split("\n") if "ExecStart" in line]
     command = line.removeprefix('ExecStart=/bin/sh -c "').removesuffix('"')
@@ -166,8 +162,8 @@ def test_a_boot_takes_away_a_journal_that_was_not_finished(dash: Lab, last: str)
 
 def test_the_unit_for_the_next_boot_goes_behind_what_it_would_take_away(dash: Lab) -> None:
     change = everything(dash)
-    assert verdict(dash.apply(change, edit=with_override("apply", _CUT_SHORT))) == "applied"
-    cut = with_override("cancel", f"{_CUT_SHORT}remove_twin() {{ exit; }}\n")
+    assert verdict(dash.apply(change, edit=with_override("apply", _WITH_SYSTEMD))) == "applied"
+    cut = with_override("cancel", f"{_WITH_SYSTEMD}remove_twin() {{ exit; }}\n")
     dash.run(cut(cancel_program(RUN)))
     assert (dash.root / "twin").exists()
     assert not dash.journal.exists()
@@ -177,7 +173,7 @@ def test_the_unit_for_the_next_boot_goes_behind_what_it_would_take_away(dash: La
 def test_a_unit_for_the_next_boot_that_another_run_took_away_is_written_again(dash: Lab) -> None:
     """It had put its own change away, and not seen that the next one had begun."""
     change = everything(dash)
-    taken = f'{_CUT_SHORT}failed_units() {{ rm -f "$TWIN"; REPLY=; }}\n'
+    taken = f'{_WITH_SYSTEMD}failed_units() {{ rm -f "$TWIN"; REPLY=; }}\n'
     assert verdict(dash.apply(change, edit=with_override("apply", taken))) == "applied"
     assert f"of.{RUN}" in (dash.root / "twin").read_text()
 
@@ -187,8 +183,8 @@ def test_a_journal_that_was_not_finished_is_cleared_by_the_next_change(
     dash: Lab, last: str
 ) -> None:
     change = everything(dash)
-    dash.apply(change, edit=with_override("apply", f"{_CUT_SHORT}{last}() {{ exit; }}\n"))
-    again = dash.apply(change, edit=with_override("apply", _CUT_SHORT))
+    dash.apply(change, edit=with_override("apply", f"{_WITH_SYSTEMD}{last}() {{ exit; }}\n"))
+    again = dash.apply(change, edit=with_override("apply", _WITH_SYSTEMD))
     assert verdict(again) == "applied"
     assert not problems_of(again)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.hosts.controller import PATIENCE, PROFILES, QUICK, Controller
 from tests.hosts.faults.area import Area
 from tests.hosts.faults.faulty import HOLD, FaultyHost, Point
-from tests.hosts.lab import STATE, without_records
+from tests.hosts.lab import STATE, TWIN, TWIN_LINK, without_records
 from tests.hosts.scan import Differences, Scan, difference
 
 BEFORE, CONFIRMED = "as before", "confirmed"
@@ -33,9 +33,6 @@ _APART = (
 )
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"before rename {STATE}/snapshots/"
-# What clears up at the next boot.
-_TWIN = "/etc/systemd/system/optimizer-restore.service"
-_WANTED = "/etc/systemd/system/sysinit.target.wants/optimizer-restore.service"
 _ALLOWED = ("--allow", "restart", "--allow", "reboot")
 
 
@@ -107,7 +104,9 @@ class Sweep:
     def is_beyond_boot(self, phase: str, number: int) -> bool:
         """Whether the next boot has nothing to go by: the unit is not there yet, or half gone."""
         points = {(one.kind, one.what): one.number for one in self.points[phase]}
-        return number <= points.get(("link", _WANTED), 0) or number == points.get(("unlink", _TWIN))
+        return number <= points.get(("link", TWIN_LINK), 0) or number == points.get(
+            ("unlink", TWIN)
+        )
 
     def cut(self, phase: str, order: str) -> Verdict:
         """Cut one phase of a change off as ordered, let the host recover, and look at it."""
