@@ -9,7 +9,7 @@ from optimizer.model.observation import ABSENT, Observation
 from optimizer.model.result import Drift
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import Step, ValueStep
-from optimizer.planning.restoring import in_effect
+from optimizer.planning.changes import in_effect
 from optimizer.resources import grub
 
 

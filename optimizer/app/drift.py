@@ -20,7 +20,7 @@ from optimizer.model.result import Drift
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileRef, FileStep, LineStep, LinkStep, Step, ValueStep
 from optimizer.modules.applied import Applied, Sight, contents_of
-from optimizer.planning.restoring import expected
+from optimizer.planning.changes import expected
 from optimizer.resources import sysctl
 from optimizer.store import snapshots
 

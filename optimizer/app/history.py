@@ -12,7 +12,7 @@ from optimizer.model.request import ProbeRequest
 from optimizer.model.result import HistoryResult, Problem, SnapshotInfo
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, LinkStep, ValueStep
-from optimizer.planning.restoring import in_effect, ordered
+from optimizer.planning.changes import in_effect, ordered
 from optimizer.store import runs as run_store
 
 

@@ -32,16 +32,9 @@ from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.applied import contents_of
 from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.host_plan import refused, summary
+from optimizer.planning.changes import chain, in_effect, ordered, unfinished
 from optimizer.planning.foreign import Foreign
-from optimizer.planning.restoring import (
-    Undo,
-    chain,
-    hold,
-    in_effect,
-    ordered,
-    undo,
-    unfinished,
-)
+from optimizer.planning.restoring import Undo, hold, undo
 from optimizer.resources import (
     grub_back,
     huge_pages_back,

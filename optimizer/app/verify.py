@@ -20,8 +20,8 @@ from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import FileStep, LinkStep, ValueStep
 from optimizer.modules.examination import examine
 from optimizer.modules.notes import notes_for, unconfirmed_notes
+from optimizer.planning.changes import expected, in_effect
 from optimizer.planning.comparing import Status, Verdict
-from optimizer.planning.restoring import expected, in_effect
 
 
 def verify(

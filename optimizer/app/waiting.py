@@ -8,7 +8,8 @@ from optimizer.model.boot import normal, parameter_at
 from optimizer.model.observation import Observation
 from optimizer.model.snapshot import Snapshot
 from optimizer.model.transaction import ValueStep
-from optimizer.planning.restoring import chain, in_effect, ordered, undo, unfinished
+from optimizer.planning.changes import chain, in_effect, ordered, unfinished
+from optimizer.planning.restoring import undo
 from optimizer.resources import grub
 
 

@@ -23,7 +23,8 @@ from optimizer.model.tunable import Effect
 from optimizer.modules.coupling import REACHED, Coupler
 from optimizer.modules.examination import request_for
 from optimizer.modules.host_plan import plan_host
-from optimizer.planning.restoring import Undo, chain, undo
+from optimizer.planning.changes import chain
+from optimizer.planning.restoring import Undo, undo
 from optimizer.resources.base import decode_blobs
 from tests.unit.factories import observed, profile, snapshot
 from tests.unit.model_host import ModelHost

@@ -18,7 +18,8 @@ from optimizer.model.snapshot import Snapshot, snapshot_id
 from optimizer.model.transaction import FileStep, Step, ValueStep
 from optimizer.model.tunable import Effect, Permission
 from optimizer.modules.host_plan import plan_host
-from optimizer.planning.restoring import Undo, chain, undo, unfinished
+from optimizer.planning.changes import chain, unfinished
+from optimizer.planning.restoring import Undo, undo
 from optimizer.resources import grub
 from optimizer.resources.base import decode_blobs
 from optimizer.resources.grub_back import MenuBack, with_menu

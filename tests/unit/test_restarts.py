@@ -17,7 +17,8 @@ from optimizer.model.transaction import (
     only_allowed,
 )
 from optimizer.model.tunable import Permission
-from optimizer.planning.restoring import Undo, chain, undo, unfinished
+from optimizer.planning.changes import chain, unfinished
+from optimizer.planning.restoring import Undo, undo
 from tests.unit.factories import file_state, observation, snapshot
 
 ADDRESS = "postgres@/run/postgresql:5432"

@@ -25,7 +25,8 @@ from optimizer.model.transaction import (
     only_allowed,
 )
 from optimizer.model.tunable import Permission
-from optimizer.planning.restoring import chain, expected, in_effect, undo
+from optimizer.planning.changes import chain, expected, in_effect
+from optimizer.planning.restoring import undo
 from optimizer.resources import sysctl
 from tests.unit.factories import facts, file_state, observation, snapshot
 from tests.unit.model_host import ModelHost, StoredFile
