@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: help demo test hosts unit-then-machine containers machine test-vm test-vagrant faults check format unit docs bench lock clean
+.PHONY: help demo test hosts unit-then-machine containers machine test-vm test-vagrant faults check format unit shells docs bench lock clean
 
 help:
 	@echo 'make demo    watch plan, apply, verify, score and rollback on a throw-away host'
@@ -49,7 +49,7 @@ test-vagrant: $(STAMP)
 faults: $(STAMP)
 	@$(BIN)/python -m tests.hosts.faults
 
-check: $(STAMP)
+check: $(STAMP) shells
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -57,8 +57,11 @@ check: $(STAMP)
 	@$(BIN)/python scripts/shellcheck.py
 	@$(BIN)/python -m pytest tests/unit -n 2 -q -m 'not slow'
 
-unit: $(STAMP)
+unit: $(STAMP) shells
 	@$(BIN)/python -m pytest tests/unit -n 2 -q
+
+shells: $(STAMP)
+	@$(BIN)/python scripts/shells.py
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

@@ -9,6 +9,8 @@ from testbed.errors import TestbedError
 from testbed.locks import locked
 from testbed.paths import LOCKS
 
+# The shells that hosts may have as /bin/sh, or in an initramfs.
+SHELLS: dict[str, str] = {"bash": "bash", "busybox": "busybox", "dash": "dash"}
 TREE: dict[str, str] = {
     "debootstrap": "debootstrap",
     "unshare": "util-linux",

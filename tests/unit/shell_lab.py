@@ -322,3 +322,14 @@ def everything(lab: Lab, **parts: object) -> Snapshot:
 def verdict(answers: Sequence[Answer]) -> str:
     """Return the last word of an answer."""
     return verdict_of(answers)
+
+
+def sleeps_below(pid: int) -> bool:
+    """Whether a process or one of its descendants is `sleep`; one that has just ended is not."""
+    try:
+        if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+            return True
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(sleeps_below(int(child)) for child in children)

@@ -21,6 +21,7 @@ from tests.unit.shell_lab import (
     everything,
     kept_program,
     ref,
+    sleeps_below,
     verdict,
     wait_for,
     with_override,
@@ -202,7 +203,7 @@ def test_a_timer_that_waited_leaves_the_change_after_its_own_alone(dash: Lab) ->
     dash.apply(everything(dash))
     busy = dash.hold(os.getpid(), "confirming")
     timer = dash.start(program("restore"), "automatic", RUN)
-    wait_for(lambda: sleeps(timer.pid))
+    wait_for(lambda: sleeps_below(timer.pid))
     dash.rename(OTHER_RUN)
     waiting = dash.tree()
     busy.unlink()
@@ -222,12 +223,6 @@ def test_a_timer_that_fires_during_the_confirmation_comes_too_late(dash: Lab) ->
     assert verdict(parse_answer(answer)) == "confirmed"
     assert dash.tree() == confirmed
     assert not dash.journal.exists()
-
-
-def sleeps(pid: int) -> bool:
-    """Whether a child of the process is `sleep`."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return any(Path(f"/proc/{child}/comm").read_text() == "sleep\n" for child in children)
 
 
 def test_a_change_whose_shell_is_gone_keeps_the_journal_to_its_end(lab: Lab) -> None:

@@ -31,6 +31,7 @@ from tests.unit.shell_lab import (
     identity_of,
     kept_program,
     setting,
+    sleeps_below,
     verdict,
     wait_for,
     with_override,
@@ -234,17 +235,6 @@ def test_who_waited_for_the_lock_leaves_another_change_alone(dash: Lab, name: st
     assert dash.tree() == waiting
     assert manifest.exists()
     assert not busy.is_symlink()
-
-
-def sleeps_below(pid: int) -> bool:
-    """Whether a process or one of its descendants is `sleep`; one that has just ended is not."""
-    try:
-        if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
-            return True
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return any(sleeps_below(int(child)) for child in children)
 
 
 @pytest.mark.parametrize("named", [RUN, ""])
