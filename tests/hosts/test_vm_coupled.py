@@ -117,6 +117,7 @@ arm() {
     emit armed process 600 "$uptime" "$REPLY" >>"$JOURNAL/progress"
 }
 disarm() { :; }
+keep_twin() { :; }
 """
 _DIES = """
 write_text() {{
