@@ -183,5 +183,5 @@ def is_held(step: Step) -> bool:
 
 
 def is_last(step: Step) -> bool:
-    """Whether this is an object in a database, made behind everything else."""
+    """Whether the confirmation makes this behind all else: an object in a database, a package."""
     return isinstance(step, ValueStep) and step.write == "last"

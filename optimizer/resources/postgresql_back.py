@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from optimizer.model.observation import Observation, ValueState
 from optimizer.model.postgresql_objects import CHANGED, OFF, ON, OTHER
 from optimizer.model.transaction import Step, ValueStep
+from optimizer.planning.step_back import is_last
 from optimizer.resources.back import Back, Held
 
 _EXTENSION = "/extension/"
@@ -23,7 +24,7 @@ def guarded(steps: Sequence[Step], seen: Observation) -> Back:
     held: list[Held] = []
     dropped: set[str] = set()
     for step in steps:
-        why = _obstacle(step, seen, dropped) if _is_object(step) else ""
+        why = _obstacle(step, seen, dropped) if is_last(step) else ""
         if why and isinstance(step, ValueStep):
             held.append(Held(step, advice=why))
             continue
@@ -31,10 +32,6 @@ def guarded(steps: Sequence[Step], seen: Observation) -> Back:
         if isinstance(step, ValueStep):
             dropped.add(step.path)
     return Back(tuple(kept), tuple(held))
-
-
-def _is_object(step: Step) -> bool:
-    return isinstance(step, ValueStep) and step.write == "last"
 
 
 def _obstacle(step: Step, seen: Observation, dropped: Collection[str]) -> str:
