@@ -277,12 +277,17 @@ def node22(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 @pytest.fixture
-def controller(tmp_path: Path) -> MakeController:
+def controller(tmp_path: Path) -> Iterator[MakeController]:
     """Makes a controller for some hosts; more words are inventory data of each of them."""
+    all_made: list[Controller] = []
 
     def make(*hosts: Host, user: str = "root", **data: Any) -> Controller:
         folder = tmp_path / f"controller-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        return new_controller(folder, *hosts, user=user, **data)
+        made = new_controller(folder, *hosts, user=user, **data)
+        all_made.append(made)
+        return made
 
-    return make
+    yield make
+    for made in all_made:
+        made.end()

@@ -70,6 +70,7 @@ class Controller:
         self.folder = folder
         self.state = folder / "state"
         self.inventory = str(inventory)
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
         """Start one run, and leave it to the caller."""
@@ -79,7 +80,7 @@ class Controller:
             # It runs in a folder of its own, wherever the tests were started.
             "PYTHONPATH": os.pathsep.join([str(_PROJECT), os.environ.get("PYTHONPATH", "")]),
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "optimizer.cli", verb, *words],
             env=environment,
             cwd=self.folder,
@@ -88,6 +89,15 @@ class Controller:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill the runs that a failed test has left, or they would spoil the next one."""
+        for process in self._started:
+            if process.stdout and not process.stdout.closed:
+                process.kill()
+                process.communicate()
 
     def run(self, verb: str, *words: str) -> Outcome:
         """Run one command line to its end; it hangs when it takes longer than PATIENCE."""

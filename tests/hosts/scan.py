@@ -44,11 +44,12 @@ _SCRIPT = r"""
 export LC_ALL=C
 record() { printf '%s\t%s\0' "$1" "$2"; }
 
-# What a change set in motion (a daemon-reload, a service that starts) has to come to rest.
+# What a change set in motion (a daemon-reload, a service that starts) has to come to rest, and so
+# has what a timer of the host begins by itself: the very list that shows rest is what counts.
 for wait in $(seq 200); do
-    [ -n "$(systemctl list-jobs --no-legend)" ] ||
-        systemctl list-units --all --plain --no-legend --state=activating,deactivating |
-            grep -q . || break
+    jobs=$(systemctl list-jobs --no-legend)
+    units=$(systemctl list-units --all --plain --no-legend --no-pager)
+    [ -n "$jobs" ] || echo "$units" | grep -qE '^[^ ]+ +[^ ]+ +(de)?activating ' || break
     sleep 0.1
 done
 
@@ -75,7 +76,7 @@ for root in /etc /boot/grub /var/lib/optimizer /run/systemd/system /usr/local; d
         find "$root" -type f ! -path '/boot/grub/i386-pc/*' -exec sha256sum -z -- {} +
 done | sed -z 's/^\([0-9a-f]*\)  \(.*\)$/bytes \2\t\1/'
 
-systemctl list-units --all --plain --no-legend --no-pager |
+echo "$units" |
     while read -r name load active sub rest; do record "unit $name" "$load $active $sub"; done
 systemctl list-unit-files --plain --no-legend --no-pager |
     while read -r name state rest; do record "unit-file $name" "$state"; done
@@ -84,15 +85,17 @@ systemctl show '*.timer' --no-pager -p Id -p TimersCalendar -p TimersMonotonic |
     awk 'BEGIN { RS = ""; FS = "\n" } { id = ""; rest = ""
         for (i = 1; i <= NF; i++) if ($i ~ /^Id=/) id = substr($i, 4); else rest = rest $i " "
         printf "timer %s\t%s%c", id, rest, 0 }'
-systemctl show '*.service' --no-pager -p Id -p MainPID -p DropInPaths -p NeedDaemonReload \
+# What does one thing and ends has a process only while a timer has it run.
+systemctl show '*.service' --no-pager -p Id -p Type -p MainPID -p DropInPaths -p NeedDaemonReload \
     -p LimitNOFILE -p LimitNOFILESoft -p LimitMEMLOCK -p LimitCORE -p Nice -p OOMScoreAdjust \
     -p CPUAffinity -p MemoryMax -p MemorySwapMax -p TasksMax |
-    awk 'BEGIN { RS = ""; FS = "\n" } { id = ""; pid = ""; rest = ""
+    awk 'BEGIN { RS = ""; FS = "\n" } { id = ""; pid = ""; ends = 0; rest = ""
         for (i = 1; i <= NF; i++)
             if ($i ~ /^Id=/) id = substr($i, 4)
             else if ($i ~ /^MainPID=/) pid = substr($i, 9)
+            else if ($i == "Type=oneshot") ends = 1
             else rest = rest $i " "
-        printf "service %s\t%s%cpid %s\t%s%c", id, rest, 0, id, pid, 0 }'
+        printf "service %s\t%s%cpid %s\t%s%c", id, rest, 0, id, ends ? 0 : pid, 0 }'
 
 # A container shows the modules of the machine below it.
 systemd-detect-virt --container --quiet || while read -r name rest; do

@@ -16,9 +16,15 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged, value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, SMALL, Controller, finish, sessions, wait_for
+from tests.hosts.faults.faulty import ordered
 from tests.hosts.lab import STATE, Lab
 
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
+# Those of the small profile, in the order in which they are written.
+VALUES = tuple(
+    f"/proc/sys/net/ipv4/tcp_{name}"
+    for name in ("keepalive_time", "retries2", "slow_start_after_idle")
+)
 JOURNAL = f"{STATE}/journal"
 BACK = f"[ ! -e {JOURNAL} ]"
 BEGUN = f"[ -e {JOURNAL}/manifest ]"
@@ -131,13 +137,12 @@ def _expect_back(host: Host, lab: Lab) -> dict[str, str]:
 def test_when_the_program_on_the_host_is_killed_between_two_writes_the_host_comes_back(
     trixie: Host, controller: MakeController, lab: Lab
 ) -> None:
-    process = controller(trixie).start(*_quick(controller(trixie)))
-    # Its number is in the journal; the host kills it at the first value that it writes.
-    trixie.run(
-        f"until grep -q ^wrote {JOURNAL}/progress 2>/dev/null; do :; done;"
-        f" kill -KILL $(readlink {JOURNAL}/busy | cut -d . -f 2)"
-    )
-    assert finish(process).expect(3).host("trixie")["state"] == "restored"
+    first, *_, last = VALUES
+    with ordered(trixie, "pass", f"before open {last}") as faulty:
+        outcome = controller(trixie).apply("--profile", SMALL, "--confirm-timeout", QUICK)
+        written = [point.what for point in faulty.seen() if point.kind == "write"]
+    assert outcome.expect(3).host("trixie")["state"] == "restored"
+    assert first in written and last not in written
     _expect_back(trixie, lab)
 
 

@@ -7,7 +7,8 @@ the very bytes that the controller sent are then sent again, and cut off somewhe
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,18 @@ from tests.hosts.lab import STATE
 FOLDER = "/var/lib/faults"
 # In the name of data that a rollback keeps for its owner.
 SET_ASIDE = ".set-aside-"
-_CUTTER = "/usr/local/sbin/cut.pl"
-_SSHD = "/etc/ssh/sshd_config.d/faults.conf"
+_CUTTER = f"{FOLDER}/cut.pl"
+_KEYS = "/root/.ssh/authorized_keys"
 # What sshd of the host does for every command: the first line of the orders is for the next one.
 _INSTALL = f"""
-cat >{_CUTTER}
-printf 'Match User root\n    ForceCommand /usr/bin/perl {_CUTTER}\n' >{_SSHD}
 mkdir -m 700 {FOLDER}
+cat >{_CUTTER}
+sed -i 's|^|command="/usr/bin/perl {_CUTTER}" |' {_KEYS}
+sync
+"""
+_REMOVE = f"""
+sed -i 's|^command="[^"]*" ||' {_KEYS}
+rm -r {FOLDER}
 """
 # How the engine has the far shell take a program, for an account that is root.
 _RECEIVE = shlex.quote('IFS= read -r secret; eval "$(cat)"')
@@ -107,13 +113,20 @@ class FaultyHost:
     host: Host
 
     def install(self) -> None:
-        """Put the cutter in, before the host is looked at for the first time; it is rebooted."""
+        """Put the cutter in, where no scan looks."""
         self.host.run(_INSTALL, input=(Path(__file__).parent / "cut.pl").read_text())
-        self.host.reboot()
+
+    def remove(self) -> None:
+        """Take the cutter out."""
+        self.host.run(_REMOVE)
 
     def order(self, *orders: str) -> None:
         """Say what becomes of the next commands, one after the other; the rest passes."""
         self.host.run(f"cat >{FOLDER}/orders", input="".join(f"{one}\n" for one in orders))
+
+    def seen(self) -> tuple[Point, ...]:
+        """Return what the last command that had an order has changed, up to its end."""
+        return _read(self.host.run(_LOG).stdout)
 
     def keep(self, *names: str) -> dict[str, tuple[Point, ...]]:
         """Name the programs that were recorded since the last time; return their points."""
@@ -163,6 +176,18 @@ class FaultyHost:
             f"{rounds}; sudo rm {_HELD}", user="operator", timeout=120, check=False
         )
         return done.returncode == 0
+
+
+@contextmanager
+def ordered(host: Host, *orders: str) -> Iterator[FaultyHost]:
+    """Have the next commands of a host obey, one after the other, for a while."""
+    faulty = FaultyHost(host)
+    faulty.install()
+    try:
+        faulty.order(*orders)
+        yield faulty
+    finally:
+        faulty.remove()
 
 
 def _all_sent(programs: Iterable[tuple[str, str]]) -> str:
