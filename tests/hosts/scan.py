@@ -31,7 +31,7 @@ MOVING = re.compile(
     | (unit|unit-file|service|pid)\ (session-|user@|user-|run-user-).*  # logins, ours among them
     | (unit|service|pid)\ systemd-(fsckd|hostnamed)\.(service|socket)  # end by themselves
     | (unit|service)\ systemd-tmpfiles-clean\.(timer|service)         # 15 minutes after each boot
-    | file\ (/var)?/tmp/systemd-private-.*                            # of services that start
+    | file\ (/var)?/tmp/(systemd-private|namespace-dev)-.*            # of services that start
     """,
     re.VERBOSE,
 )
