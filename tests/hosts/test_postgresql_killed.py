@@ -7,12 +7,14 @@ from datetime import datetime
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_FULL, QUICK, wait_for
+from tests.hosts.faults.faulty import BUSY
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_lab import Cluster, differing
+from tests.hosts.stopped import stop_confirmation
 
 # What a loaded machine may add to a timer, in seconds.
 SLACK = 8
-WORDS = ("--profile", POSTGRESQL_FULL, "--yes", "--format", "json", "--confirm-timeout", QUICK)
+WORDS = ("--profile", POSTGRESQL_FULL, "--confirm-timeout", QUICK)
 ARMED = f"grep -q ^armed {STATE}/journal/progress 2>/dev/null"
 
 
@@ -21,7 +23,7 @@ def test_when_the_controller_is_killed_after_the_apply_nothing_is_changed(
 ) -> None:
     one = controller(pg15.host)
     before = pg15.look()
-    running = one.start("apply", one.inventory, *WORDS)
+    running = one.start("apply", one.inventory, *WORDS, "--yes")
     # The host goes on without it, up to the confirmation that never comes.
     wait_for(pg15.host, ARMED)
     running.send_signal(signal.SIGKILL)
@@ -35,13 +37,9 @@ def test_when_the_confirmation_and_its_controller_are_killed_amid_the_files_they
 ) -> None:
     one = controller(pg15.host)
     before = pg15.look()
-    running = one.start("apply", one.inventory, *WORDS)
-    # Its number is in the journal. It waits until nobody can go on with what it began.
-    found = f"pid=$(readlink {STATE}/journal/busy | cut -d . -f 2)"
-    pg15.host.run(f"until [ -e {pg15.drop_in} ]; do :; done; {found}; kill -STOP $pid")
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    pg15.host.run(f"{found}; kill -KILL $pid")
+    # It waits until nobody can go on with what it began.
+    stop_confirmation(pg15.host, one, "say:pg_reload_conf", *WORDS)
+    pg15.host.run(f"[ -e {pg15.drop_in} ] && kill -KILL {BUSY}")
     _expect_back(pg15, lab)
     assert differing(before, pg15.look()) == {}
 

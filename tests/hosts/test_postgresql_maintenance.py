@@ -10,15 +10,15 @@ from typing import Any
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import MAINTENANCE, wait_for
-from tests.hosts.lab import STATE, Lab
+from tests.hosts.lab import Lab
 from tests.hosts.postgresql_lab import Cluster
 from tests.hosts.promised import canonical_after, promised
+from tests.hosts.stopped import stop_confirmation
 
 PROFILE = ("--profile", MAINTENANCE)
 PROGRAM = "/usr/local/lib/optimizer/postgresql-maintenance"
 UNITS = ("vacuum.service", "vacuum.timer", "reindex.service", "reindex.timer")
 LISTED = "systemctl list-units --all --plain --no-legend 'optimizer-*'"
-BUSY = f"$(readlink {STATE}/journal/busy | cut -d . -f 2)"
 
 # Names that a shell or a careless statement would trip over. Nothing vacuums but we.
 FILL = r"""
@@ -212,13 +212,10 @@ def test_a_reboot_loses_no_timer_and_one_halfway_leaves_none(
     one.rollback().expect(0)
     host.run("rm -rf /var/lib/optimizer/snapshots")
 
-    running = one.start("apply", one.inventory, *PROFILE, "--yes", "--format", "json")
-    link = "/etc/systemd/system/timers.target.wants/optimizer-postgresql-vacuum.timer"
-    host.run(f"until [ -h {link} ]; do :; done; pid={BUSY}; kill -STOP $pid")
-    running.kill()
-    running.communicate()
+    stop_confirmation(host, one, "ask:daemon-reload", *PROFILE)
     # Systemd knows the timers by then, and would start them with the next boot.
-    host.run("systemctl daemon-reload; sync")
+    link = "/etc/systemd/system/timers.target.wants/optimizer-postgresql-vacuum.timer"
+    host.run(f"[ -h {link} ] && systemctl daemon-reload && sync")
     host.power_cut()
     pg15.wait()
     assert lab.changes(host.name) == {}

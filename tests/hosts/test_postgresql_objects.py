@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_SMALL, PROFILES, QUICK, Controller, counted, wait_for
+from tests.hosts.faults.faulty import BUSY
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_databases import HOSTILE, asked, databases, objects
 from tests.hosts.postgresql_lab import Cluster, differing
+from tests.hosts.stopped import stop_confirmation
 
 OBJECTS = ("--profile", str(PROFILES / "postgresql-objects.yaml"))
 RESTART = ("--allow", "restart")
@@ -116,8 +117,8 @@ def test_when_the_confirmation_is_killed_amid_an_object_the_safety_timer_drops_i
     pg15: Cluster, controller: MakeController, lab: Lab
 ) -> None:
     before = pg15.look(), objects(pg15, "postgres")
-    pid = _stopped_amid_an_object(pg15, controller)
-    pg15.host.run(f"kill -KILL {pid}")
+    _stop_amid_an_object(pg15, controller(pg15.host))
+    pg15.host.run(f"kill -KILL {BUSY}")
     wait_for(pg15.host, f"[ ! -e {STATE}/journal ]")
     assert (pg15.look(), objects(pg15, "postgres")) == before
     assert lab.changes("pg15") == {}
@@ -127,7 +128,7 @@ def test_a_reboot_amid_an_object_drops_it_when_the_server_is_back(
     pg17: Cluster, controller: MakeController, lab: Lab
 ) -> None:
     before = pg17.look(), objects(pg17, "postgres")
-    _stopped_amid_an_object(pg17, controller)
+    _stop_amid_an_object(pg17, controller(pg17.host))
     pg17.host.reboot()
     wait_for(pg17.host, f"[ ! -e {STATE}/journal ]")
     assert objects(pg17, "postgres") == before[1]
@@ -135,20 +136,12 @@ def test_a_reboot_amid_an_object_drops_it_when_the_server_is_back(
     assert lab.changes("pg17") == {}
 
 
-def _stopped_amid_an_object(cluster: Cluster, controller: MakeController) -> str:
-    """Have a view made by a confirmation that gets no further; return its process."""
-    one = controller(cluster.host)
-    words = ("--set", f"{SUMMARY}=on", "--confirm-timeout", QUICK, "--yes")
-    running = one.start("apply", one.inventory, "--profile", POSTGRESQL_SMALL, *words)
-    begun = f"grep -q '^intent.*/performance_summary' {STATE}/journal/progress 2>/dev/null"
-    # It is stopped while psql is at work, which goes on.
-    found = cluster.host.run(
-        f"until {begun}; do :; done; until pgrep -x psql >/dev/null; do :; done; "
-        f"pid=$(readlink {STATE}/journal/busy | cut -d . -f 2); kill -STOP $pid; echo $pid"
-    )
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
+def _stop_amid_an_object(cluster: Cluster, one: Controller) -> None:
+    """Have a view made by a confirmation that gets no further."""
+    words = ("--set", f"{SUMMARY}=on", "--confirm-timeout", QUICK)
+    # Psql, which is at work by then, goes on.
+    place = "say:performance_summary"
+    stop_confirmation(cluster.host, one, place, "--profile", POSTGRESQL_SMALL, *words)
     relation = "SELECT to_regclass('public.performance_summary')"
     ask = f'cd / && runuser -u postgres -- psql -XAtq -p {cluster.port} -c "{relation}"'
     wait_for(cluster.host, f'[ "$({ask})" = performance_summary ]')
-    return found.stdout.strip()

@@ -138,7 +138,7 @@ def test_when_the_program_on_the_host_is_killed_between_two_writes_the_host_come
     trixie: Host, controller: MakeController, lab: Lab
 ) -> None:
     first, *_, last = VALUES
-    with ordered(trixie, "pass", f"before open {last}") as faulty:
+    with ordered(trixie, "pass", f"kill open:{last}") as faulty:
         outcome = controller(trixie).apply("--profile", SMALL, "--confirm-timeout", QUICK)
         written = [point.what for point in faulty.seen() if point.kind == "write"]
     assert outcome.expect(3).host("trixie")["state"] == "restored"

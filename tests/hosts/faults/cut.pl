@@ -3,10 +3,12 @@
 #   perl cut.pl run ORDER COMMAND...   obey ORDER
 #   perl cut.pl                        by sshd, for every login: obey the first line of its orders
 #
-# ORDER: `pass`; `record` counts, and keeps what was sent; `kill N` ends all of it before its Nth change; `late N` a moment
-# after that one was begun; `before KIND PATH` before the first change of that kind to a path that begins so;
-# `alone N` ends only what is our own, and what apt and dpkg are at goes on without it; `full N` has the disk full from the Nth one on that takes room;
-# `strike N COMMAND` runs a shell command before the Nth change, and goes on.
+# ORDER: `pass`; `record` counts, and keeps what was sent; `kill PLACE` ends all of it before the change
+# at that place; `late PLACE` a moment after that one was begun; `alone PLACE` ends only what is our
+# own, and what apt and dpkg are at goes on without it; `full N` has the disk full from the Nth change
+# on that takes room; `strike PLACE COMMAND` runs a shell command before the change, and goes on.
+# PLACE: N, its number; or KIND:TEXT, the first one of that kind that has this text, which holds no
+# blank, in its object.
 #
 # The kernel stops the command, and all that it starts, before each call that may change something,
 # and asks this program (seccomp, user notification: seccomp_unotify(2)). What is a change of the
@@ -87,7 +89,7 @@ sub next_order {
 }
 
 sub obey {
-    my ($what, $number, $strike) = split ' ', shift, 3;
+    my ($what, $place, $strike) = split ' ', shift, 3;
     my $name = $what eq 'record' ? keep_program() . '.log' : 'log';
     open my $log, '>', "$HOME_OF/$name" or die $!;
     $log->autoflush(1);
@@ -100,18 +102,24 @@ sub obey {
         my $is_point = defined $kind
             && ($what ne 'full' || ($GROWS{$kind} && $text !~ $IS_NO_DISK));
         print $log join("\t", ++$count, $kind, $text, maker($call->{pid}, $pid)), "\n" if $is_point;
-        my $is_there = $what eq 'before' ? $is_point && $kind eq $number && $text =~ /^\Q$strike/ : $count == ($number // 0);
-        if ($is_point && $is_there && $what ne 'full') {
+        if ($is_point && $what ne 'full' && is_at($place, $count, $kind, $text)) {
+            $place = 0;
             if ($what eq 'alone') { end_all($pid, 1); leave_alone(); answer($listener, $call, 0); next }
             if ($what eq 'strike') { system 'sh', '-c', $strike; answer($listener, $call, 0); next }
             if ($what eq 'late') { answer($listener, $call, 0); select undef, undef, undef, $MOMENT }
             end_all($pid);
             return 137;
         }
-        answer($listener, $call, $is_point && $what eq 'full' && $count >= $number ? -28 : 0);
+        answer($listener, $call, $is_point && $what eq 'full' && $count >= $place ? -28 : 0);
     }
     $ended{$pid} = $? if waitpid($pid, 0) > 0;
     return $ended{$pid} >> 8;
+}
+
+sub is_at {
+    my ($place, $count, $kind, $text) = @_;
+    return $count == ($place // 0) if ($place // '') !~ /^([a-z]+):(.*)/;
+    return $kind eq $1 && index($text, $2) >= 0;
 }
 
 # What comes in on standard input is kept, to be run again; the name it is kept under.

@@ -81,6 +81,10 @@ _LOG = f"cat {FOLDER}/log || :\n"
 _HELD = f"{FOLDER}/held"
 # The command stands still until that is seen, and then goes on by itself.
 HOLD = f"touch {_HELD}; sleep 4"
+# The process that works on the journal, by the journal's own word.
+BUSY = f"$(readlink {STATE}/journal/busy | cut -d . -f 2)"
+# It stands still for good; what it has started goes on.
+STOP = f"kill -STOP {BUSY}; touch {_HELD}"
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class FaultyHost:
         return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
 
     def is_held(self) -> bool:
-        """Wait until a command that was ordered to hold stands still; whether one ever does.
+        """Wait until a command that was ordered to hold or stop stands still; whether one does.
 
         By an account whose commands take no orders.
         """

@@ -32,7 +32,7 @@ _APART = (
     *("module tcp_", "sysctl net.ipv4.tcp_available_congestion_control"),
 )
 # By this a confirmation is final: the journal becomes a snapshot.
-_COMMIT = f"before rename {STATE}/snapshots/"
+_COMMIT = f"kill rename:{STATE}/snapshots/"
 _ALLOWED = ("--allow", "restart", "--allow", "reboot")
 
 
