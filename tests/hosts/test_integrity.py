@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from testbed.host import Host
 from tests.hosts.arranged import arranged, value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, SMALL, Controller, wait_for
+from tests.hosts.faults.faulty import ordered
 from tests.hosts.lab import STATE, Lab
 
 RETRIES = "/proc/sys/net/ipv4/tcp_retries2"
@@ -60,21 +58,11 @@ def test_a_boot_with_a_damaged_program_runs_nothing_of_it(
     assert lab.changes("trixie") == {}
 
 
-@contextmanager
-def _damaged_when_applied(host: Host) -> Iterator[None]:
-    """Let the host itself damage the journal between the change and its confirmation."""
-    watch = (
-        f"until grep -qs applied {STATE}/history; do sleep 0.002; done; {FLIP} {JOURNAL}/manifest"
-    )
-    start = f'systemd-run --quiet --collect --unit=damage sh -c "{watch}"'.replace("\\t", "\\\\t")
-    with arranged(host, start, "systemctl stop damage 2>/dev/null || :"):
-        yield
-
-
 def test_a_journal_that_is_damaged_before_the_confirmation_is_mended_and_goes_back(
     trixie: Host, controller: MakeController, lab: Lab
 ) -> None:
-    with _damaged_when_applied(trixie):
+    damage = f"strike link:{JOURNAL}/busy {FLIP} {JOURNAL}/manifest"
+    with ordered(trixie, "pass", "pass", damage):
         outcome = controller(trixie).apply("--profile", SMALL).expect(3)
     assert outcome.host("trixie")["state"] == "restored"
     assert "mended by the controller's copy" in outcome.said

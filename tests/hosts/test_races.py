@@ -9,6 +9,7 @@ from testbed.host import Host
 from tests.hosts.arranged import value, with_file, with_value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL, Outcome, finish, wait_for
+from tests.hosts.faults.faulty import ordered
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.raw_change import DROP_IN, FOLDER, RETRIES_PATH, RUN, raw_change
 
@@ -146,10 +147,9 @@ def test_what_sysctl_sets_meanwhile_is_found_and_kept(
 ) -> None:
     """Somebody else sets a value: while an apply makes ready, and before its confirmation."""
     one = controller(trixie)
-    # A value is compared again between this moment and the first write.
-    armed = f"until grep -qs ^armed {JOURNAL}/progress; do :; done; echo 12 >{RETRIES_PATH}"
-    trixie.run(f"systemd-run --quiet --collect sh -c '{armed}'")
-    outcome = one.apply("--profile", SMALL).expect(1)
+    # A value is compared once more when the timer runs, before the first write.
+    with ordered(trixie, "pass", f"strike ask:systemd-run echo 12 >{RETRIES_PATH}"):
+        outcome = one.apply("--profile", SMALL).expect(1)
     (problem,) = outcome.host("trixie")["problems"]
     assert (problem["tunable"], problem["expected"], problem["found"]) == (RETRIES, "15", "12")
     assert list(lab.changes("trixie")) == ["sysctl net.ipv4.tcp_retries2"]
