@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testbed.host import Host
 from tests.hosts.controller import Controller
-from tests.hosts.faults.faulty import STOP, ordered
+from tests.hosts.faults.cutter import STOP, ordered
 
 
 def stop_confirmation(host: Host, one: Controller, place: str, *words: str) -> None:
@@ -12,8 +12,8 @@ def stop_confirmation(host: Host, one: Controller, place: str, *words: str) -> N
 
     What the confirmation has started goes on. place: as an order has it, `cut.pl`.
     """
-    with ordered(host, "pass", "pass", f"strike {place} {STOP}") as faulty:
+    with ordered(host, "pass", "pass", f"strike {place} {STOP}") as cutter:
         running = one.start("apply", one.inventory, *words, "--yes", "--format", "json")
-        assert faulty.is_held(), f"the confirmation never came to {place}"
+        assert cutter.is_held(), f"the confirmation never came to {place}"
         running.kill()
         running.communicate()

@@ -6,7 +6,7 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged, value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, SMALL, Controller, wait_for
-from tests.hosts.faults.faulty import ordered
+from tests.hosts.faults.cutter import ordered
 from tests.hosts.lab import STATE, Lab
 
 RETRIES = "/proc/sys/net/ipv4/tcp_retries2"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_FULL, QUICK, wait_for
-from tests.hosts.faults.faulty import BUSY
+from tests.hosts.faults.cutter import BUSY
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_lab import Cluster, differing
 from tests.hosts.stopped import stop_confirmation

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_SMALL, PROFILES, QUICK, Controller, counted, wait_for
-from tests.hosts.faults.faulty import BUSY
+from tests.hosts.faults.cutter import BUSY
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_databases import HOSTILE, asked, databases, objects
 from tests.hosts.postgresql_lab import Cluster, differing

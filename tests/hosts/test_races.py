@@ -9,7 +9,7 @@ from testbed.host import Host
 from tests.hosts.arranged import value, with_file, with_value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL, Outcome, finish, wait_for
-from tests.hosts.faults.faulty import ordered
+from tests.hosts.faults.cutter import ordered
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.raw_change import DROP_IN, FOLDER, RETRIES_PATH, RUN, raw_change
 

@@ -16,7 +16,7 @@ from testbed.host import Host
 from tests.hosts.arranged import arranged, value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, SMALL, Controller, finish, sessions, wait_for
-from tests.hosts.faults.faulty import ordered
+from tests.hosts.faults.cutter import ordered
 from tests.hosts.lab import STATE, Lab
 
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
@@ -138,9 +138,9 @@ def test_when_the_program_on_the_host_is_killed_between_two_writes_the_host_come
     trixie: Host, controller: MakeController, lab: Lab
 ) -> None:
     first, *_, last = VALUES
-    with ordered(trixie, "pass", f"kill open:{last}") as faulty:
+    with ordered(trixie, "pass", f"kill open:{last}") as cutter:
         outcome = controller(trixie).apply("--profile", SMALL, "--confirm-timeout", QUICK)
-        written = [point.what for point in faulty.seen() if point.kind == "write"]
+        written = [point.what for point in cutter.seen() if point.kind == "write"]
     assert outcome.expect(3).host("trixie")["state"] == "restored"
     assert first in written and last not in written
     _expect_back(trixie, lab)

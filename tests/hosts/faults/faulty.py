@@ -1,37 +1,20 @@
-"""A host whose remote commands can be cut off at any write, and replayed without a controller.
+"""A host on which a change is replayed without a controller, and cut off somewhere else each time.
 
-`cut.pl` stands between sshd and every command. A run of the real command line is recorded once:
-the very bytes that the controller sent are then sent again, and cut off somewhere else each time.
+A run of the real command line is recorded once: what is sent again are the very bytes that the
+controller sent.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from testbed.host import Host
+from tests.hosts.faults.cutter import FOLDER, LOG, PROGRAM, Cutter, Point, read_points
 from tests.hosts.lab import STATE
 
-# On the disk, where no scan looks: what is in memory does not outlive a power cut.
-FOLDER = "/var/lib/faults"
 # In the name of data that a rollback keeps for its owner.
 SET_ASIDE = ".set-aside-"
-_CUTTER = f"{FOLDER}/cut.pl"
-_KEYS = "/root/.ssh/authorized_keys"
-# What sshd of the host does for every command: the first line of the orders is for the next one.
-_INSTALL = f"""
-mkdir -m 700 {FOLDER}
-cat >{_CUTTER}
-sed -i 's|^|command="/usr/bin/perl {_CUTTER}" |' {_KEYS}
-sync
-"""
-_REMOVE = f"""
-sed -i 's|^command="[^"]*" ||' {_KEYS}
-rm -r {FOLDER}
-"""
 # How the engine has the far shell take a program, for an account that is root.
 _RECEIVE = shlex.quote('IFS= read -r secret; eval "$(cat)"')
 # Servers come back by themselves, or are started; the next look at the host, here that of the plan,
@@ -77,60 +60,11 @@ grep -qx "$line" {FOLDER}/apply || exit 1
 READ_ONLY = f"mount --bind /etc /etc; mount -o remount,bind,ro /etc; touch {FOLDER}/read-only"
 # What a rollback has set aside is its owner's; it would be in the way of the next one.
 _FORGET = f"rm -rf /var/lib/redis/*{SET_ASIDE}*\n"
-_LOG = f"cat {FOLDER}/log || :\n"
-_HELD = f"{FOLDER}/held"
-# The command stands still until that is seen, and then goes on by itself.
-HOLD = f"touch {_HELD}; sleep 4"
-# The process that works on the journal, by the journal's own word.
-BUSY = f"$(readlink {STATE}/journal/busy | cut -d . -f 2)"
-# It stands still for good; what it has started goes on.
-STOP = f"kill -STOP {BUSY}; touch {_HELD}"
 
 
 @dataclass(frozen=True)
-class Point:
-    """One change of a host, as the kernel saw it: its number, kind and object.
-
-    is_borrowed: made by a program of the distribution, or by what that has started.
-    """
-
-    number: int
-    kind: str
-    what: str
-    is_borrowed: bool
-
-    def is_like(self, other: Point) -> bool:
-        """Whether both are writes into one file."""
-        return self.kind == "write" and (self.kind, self.what) == (other.kind, other.what)
-
-    @property
-    def takes_room(self) -> bool:
-        """Whether a full disk can refuse it."""
-        is_disk = not self.what.startswith(("/proc/", "/sys/", "/dev/", "/run/"))
-        return is_disk and self.kind in ("create", "write", "mkdir", "link", "rename")
-
-
-@dataclass(frozen=True)
-class FaultyHost:
-    """A host with the cutter between sshd and its commands."""
-
-    host: Host
-
-    def install(self) -> None:
-        """Put the cutter in, where no scan looks."""
-        self.host.run(_INSTALL, input=(Path(__file__).parent / "cut.pl").read_text())
-
-    def remove(self) -> None:
-        """Take the cutter out."""
-        self.host.run(_REMOVE)
-
-    def order(self, *orders: str) -> None:
-        """Say what becomes of the next commands, one after the other; the rest passes."""
-        self.host.run(f"cat >{FOLDER}/orders", input="".join(f"{one}\n" for one in orders))
-
-    def seen(self) -> tuple[Point, ...]:
-        """Return what the last command that had an order has changed, up to its end."""
-        return _read(self.host.run(_LOG).stdout)
+class FaultyHost(Cutter):
+    """A host with the cutter in its place, and with what was recorded."""
 
     def keep(self, *names: str) -> dict[str, tuple[Point, ...]]:
         """Name the programs that were recorded since the last time; return their points."""
@@ -138,7 +72,7 @@ class FaultyHost:
         for at, name in enumerate(names, start=1):
             here = f"{FOLDER}/program.{at}"
             said = self.host.run(f"mv {here} {FOLDER}/{name}; cat {here}.log; rm {here}.log")
-            points[name] = _read(said.stdout)
+            points[name] = read_points(said.stdout)
         return points
 
     def run(self, *programs: str) -> None:
@@ -155,43 +89,20 @@ class FaultyHost:
         programs: name and order; `restore` is what the timer runs. Returns what the last one has
         changed, up to its end.
         """
-        said = self.host.run(_all_sent(programs) + _FIRE + _SETTLE + _MEND + _LOG, timeout=400)
-        return _read(said.stdout)
+        said = self.host.run(_all_sent(programs) + _FIRE + _SETTLE + _MEND + LOG, timeout=400)
+        return read_points(said.stdout)
 
     def lose_power(self, *programs: tuple[str, str]) -> tuple[Point, ...]:
         """As `cut`, but with the power cut right then, and no timer."""
-        said = self.host.run(_all_sent(programs) + _LOG, timeout=400)
+        said = self.host.run(_all_sent(programs) + LOG, timeout=400)
         self.host.power_cut()
         # What needs servers that have been started is put back behind the boot.
         self.host.run(_REDATE + _SETTLE + _MEND, timeout=400)
-        return _read(said.stdout)
+        return read_points(said.stdout)
 
     def settle(self) -> tuple[Point, ...]:
         """Wait for the timer itself."""
-        return _read(self.host.run(f"{_SETTLE}{_MEND}{_LOG}", timeout=400).stdout)
-
-    def is_held(self) -> bool:
-        """Wait until a command that was ordered to hold or stop stands still; whether one does.
-
-        By an account whose commands take no orders.
-        """
-        rounds = f"for i in $(seq 1200); do sudo test ! -e {_HELD} || break; sleep 0.05; done"
-        done = self.host.run(
-            f"{rounds}; sudo rm {_HELD}", user="operator", timeout=120, check=False
-        )
-        return done.returncode == 0
-
-
-@contextmanager
-def ordered(host: Host, *orders: str) -> Iterator[FaultyHost]:
-    """Have the next commands of a host obey, one after the other, for a while."""
-    faulty = FaultyHost(host)
-    faulty.install()
-    try:
-        faulty.order(*orders)
-        yield faulty
-    finally:
-        faulty.remove()
+        return read_points(self.host.run(f"{_SETTLE}{_MEND}{LOG}", timeout=400).stdout)
 
 
 def _all_sent(programs: Iterable[tuple[str, str]]) -> str:
@@ -206,10 +117,5 @@ def _sent(name: str, order: str = "") -> str:
         program, given = f"sh {STATE}/journal/restore automatic {run}", ""
     else:
         program, given = f"sh -c {_RECEIVE}", f" <{FOLDER}/{name}"
-    cutter = f"perl {_CUTTER} run {shlex.quote(order)} " if order else ""
+    cutter = f"perl {PROGRAM} run {shlex.quote(order)} " if order else ""
     return f"{cutter}{program}{given} >/dev/null || :\n"
-
-
-def _read(log: str) -> tuple[Point, ...]:
-    lines = (line.split("\t") for line in log.splitlines())
-    return tuple(Point(int(at), kind, what, by == "borrowed") for at, kind, what, by in lines)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.hosts.controller import PATIENCE, PROFILES, QUICK, Controller
 from tests.hosts.faults.area import Area
-from tests.hosts.faults.faulty import HOLD, FaultyHost, Point
+from tests.hosts.faults.cutter import HOLD, Point
+from tests.hosts.faults.faulty import FaultyHost
 from tests.hosts.lab import STATE, TWIN, TWIN_LINK, without_records
 from tests.hosts.scan import Differences, Scan, difference
 
