@@ -44,15 +44,18 @@ _SCRIPT = r"""
 export LC_ALL=C
 record() { printf '%s\t%s\0' "$1" "$2"; }
 
-# What a change set in motion (a daemon-reload, a service that starts) has to come to rest, and so
-# has what a timer of the host begins by itself: the very list that shows rest is what counts.
-for wait in $(seq 200); do
-    jobs=$(systemctl list-jobs --no-legend)
-    units=$(systemctl list-units --all --plain --no-legend --no-pager)
-    [ -n "$jobs" ] || echo "$units" | grep -qE '^[^ ]+ +[^ ]+ +(de)?activating ' || break
-    sleep 0.1
-done
+# Wait until what was set in motion (a daemon-reload, a service that starts) has come to rest. The
+# very list of units that shows it is kept: what a timer of the host begins next is not in it.
+come_to_rest() {
+    for wait in $(seq 200); do
+        jobs=$(systemctl list-jobs --no-legend)
+        units=$(systemctl list-units --all --plain --no-legend --no-pager)
+        [ -n "$jobs" ] || echo "$units" | grep -qE '^[^ ]+ +[^ ]+ +(de)?activating ' || break
+        sleep 0.1
+    done
+}
 
+come_to_rest
 record boot "$(cat /proc/sys/kernel/random/boot_id)"
 systemd-detect-virt --container --quiet || record cmdline "$(cat /proc/cmdline)"
 sysctl -a 2>/dev/null | while IFS= read -r line; do
@@ -76,6 +79,8 @@ for root in /etc /boot/grub /var/lib/optimizer /run/systemd/system /usr/local; d
         find "$root" -type f ! -path '/boot/grub/i386-pc/*' -exec sha256sum -z -- {} +
 done | sed -z 's/^\([0-9a-f]*\)  \(.*\)$/bytes \2\t\1/'
 
+# Looking at values has mounted some file systems.
+come_to_rest
 echo "$units" |
     while read -r name load active sub rest; do record "unit $name" "$load $active $sub"; done
 systemctl list-unit-files --plain --no-legend --no-pager |
