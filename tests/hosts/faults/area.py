@@ -23,7 +23,8 @@ class Area:
     only: which tunables of the profile; look: what else than the scan it shows; hosts: of which
     kinds, by turns; furnish: has there what the change is about, for as long as a host lives.
     borrowed: of the writes that programs of the distribution make for us each Nth is a point; ours
-    all are. profile: which one, by its name.
+    all are. profile: which one, by its name. patience: seconds that the timer of such a change is
+    set later by than was asked for.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Area:
     furnish: Callable[[Host], None] = services.furnish
     borrowed: int = 1
     profile: str = "faults"
+    patience: int = 0
 
     def sight(self, host: Host) -> Scan:
         """Return everything that a change of this area could change."""
@@ -55,8 +57,17 @@ AREAS: Mapping[str, Area] = {
         Area("system", ("system.*",), _no_more),
         Area("kernel", (), _no_more, ("machine",), _as_it_is, profile="faults-kernel"),
         # The scan has the boot menu, and all that it is made of.
-        Area("boot", (), _no_more, ("machine",), _as_it_is, borrowed=25, profile="faults-boot"),
-        Area("redis", ("redis.*",), services.redis),
+        Area(
+            "boot",
+            (),
+            _no_more,
+            ("machine",),
+            _as_it_is,
+            borrowed=25,
+            profile="faults-boot",
+            patience=120,
+        ),
+        Area("redis", ("redis.*",), services.redis, patience=60),
         Area("postgresql", ("postgresql.*",), services.postgresql),
         Area("node", ("node.*",), services.node),
         Area(
@@ -66,7 +77,8 @@ AREAS: Mapping[str, Area] = {
             packages.HOSTS,
             packages.furnish,
             borrowed=10,
+            patience=60,
         ),
-        Area("all", (), services.together),
+        Area("all", (), services.together, patience=120),
     )
 }

@@ -34,6 +34,8 @@ _APART = (
 )
 # By this a confirmation is final: the journal becomes a snapshot.
 _COMMIT = f"kill rename:{STATE}/snapshots/"
+# What a restore may take on a loaded machine, in seconds.
+_SLACK = 15
 _ALLOWED = ("--allow", "restart", "--allow", "reboot")
 
 
@@ -117,9 +119,15 @@ class Sweep:
         """Cut the power at one change of a phase, and boot the host again."""
         return self._judged(self._faulty.lose_power(*self._programs(phase, f"kill {number}")))
 
-    def lose_controller(self, phase: str, number: int, *, is_cut_off: bool) -> Verdict:
+    @property
+    def patience(self) -> int:
+        """Seconds after which a host that hears nothing more has surely put itself back."""
+        return int(QUICK) + self._area.patience + _SLACK
+
+    def lose_controller(self, phase: str, number: int, *, cut: int | None = None) -> Verdict:
         """Kill the controller while a command of it stands still, or cut the network there.
 
+        cut: for how many seconds the network is cut; the controller is killed unless it is given.
         The real timer has to bring the host back.
         """
         self.take_back()
@@ -132,12 +140,12 @@ class Sweep:
             # The change came to its end without that many changes.
             process.communicate(timeout=PATIENCE)
             return self._judged(())
-        if is_cut_off:
-            self._faulty.host.disconnect()
-            time.sleep(int(QUICK))
-            self._faulty.host.reconnect()
-        else:
+        if cut is None:
             process.send_signal(signal.SIGKILL)
+        else:
+            self._faulty.host.disconnect()
+            time.sleep(cut)
+            self._faulty.host.reconnect()
         process.communicate(timeout=PATIENCE)
         return self._judged(self._faulty.settle())
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tests.hosts.controller import QUICK
 from tests.hosts.faults.area import AREAS
 from tests.hosts.faults.faulty import READ_ONLY
 from tests.hosts.faults.sweep import PHASES, Sweep, Verdict
@@ -32,11 +33,15 @@ def _ordered(order: str, sweep: Sweep, phase: str, number: int) -> Verdict:
 
 
 def _killed(sweep: Sweep, phase: str, number: int) -> Verdict:
-    return sweep.lose_controller(phase, number, is_cut_off=False)
+    return sweep.lose_controller(phase, number)
 
 
 def _cut_off(sweep: Sweep, phase: str, number: int) -> Verdict:
-    return sweep.lose_controller(phase, number, is_cut_off=True)
+    return sweep.lose_controller(phase, number, cut=int(QUICK))
+
+
+def _gone(sweep: Sweep, phase: str, number: int) -> Verdict:
+    return sweep.lose_controller(phase, number, cut=sweep.patience)
 
 
 # Both commands of a change, at some moments from before their first change to after the last one:
@@ -75,5 +80,7 @@ WAYS = (
         is_by_boot=True,
     ),
     Way("controller killed", _killed, stride=12, phases=_COMMANDS),
+    # Where time is granted for an append-only file or a package, this is over before the timer is.
     Way("network cut", _cut_off, stride=12, phases=_COMMANDS),
+    Way("network gone", _gone, stride=12, phases=_COMMANDS),
 )
