@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
-from datetime import datetime
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import POSTGRESQL_FULL, QUICK, wait_for
 from tests.hosts.faults.cutter import BUSY
+from tests.hosts.history import expect_in_time
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.postgresql_lab import Cluster, differing
 from tests.hosts.stopped import stop_confirmation
 
-# What a loaded machine may add to a timer, in seconds.
-SLACK = 8
 WORDS = ("--profile", POSTGRESQL_FULL, "--confirm-timeout", QUICK)
 ARMED = f"grep -q ^armed {STATE}/journal/progress 2>/dev/null"
 
@@ -46,8 +44,5 @@ def test_when_the_confirmation_and_its_controller_are_killed_amid_the_files_they
 
 def _expect_back(cluster: Cluster, lab: Lab) -> None:
     wait_for(cluster.host, f"[ ! -e {STATE}/journal ]")
-    lines = cluster.host.run(f"cat {STATE}/history").stdout.splitlines()
-    events = {line.split("\t")[2]: line.split("\t")[0] for line in lines}
-    began, ended = (datetime.fromisoformat(events[word]) for word in ("applied", "restored"))
-    assert (ended - began).total_seconds() <= int(QUICK) + SLACK
+    expect_in_time(cluster.host)
     assert lab.changes("pg15") == {}

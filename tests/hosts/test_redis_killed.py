@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import signal
-from datetime import datetime
 
 import pytest
 
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, REDIS_FULL, REDIS_SMALL, finish, wait_for
+from tests.hosts.history import expect_in_time
 from tests.hosts.lab import STATE, Lab
 from tests.hosts.redis_lab import KEYS, Look, Server, changes_of, config_after
 
 PROGRESS = f"{STATE}/journal/progress"
 LOGINS = "/run/optimizer-logins"
-# What a loaded machine may add to a timer, in seconds.
-SLACK = 8
 PHRASE = "kept for the timer"
 
 
@@ -63,10 +61,7 @@ def test_when_the_controller_is_killed_the_timer_logs_in_and_puts_everything_bac
         assert server.get("slowlog-log-slower-than") == "5000"
         assert redis7.host.run(f"stat -c '%a %U' {LOGINS}").stdout == "600 root\n"
         _expect_back(server, before)
-        lines = redis7.host.run(f"cat {STATE}/history").stdout.splitlines()
-        events = {line.split("\t")[2]: line.split("\t")[0] for line in lines}
-        began, ended = (datetime.fromisoformat(events[word]) for word in ("applied", "restored"))
-        assert (ended - began).total_seconds() <= int(QUICK) + SLACK
+        expect_in_time(redis7.host)
 
 
 def test_the_timer_takes_an_append_only_file_back_as_well(

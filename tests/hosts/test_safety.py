@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.hosts.arranged import arranged, value
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import QUICK, SMALL, Controller, finish, sessions, wait_for
 from tests.hosts.faults.cutter import ordered
+from tests.hosts.history import events, expect_in_time
 from tests.hosts.lab import STATE, Lab
 
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
@@ -30,8 +30,6 @@ BACK = f"[ ! -e {JOURNAL} ]"
 BEGUN = f"[ -e {JOURNAL}/manifest ]"
 WRITING = f"grep -q ^intent {JOURNAL}/progress 2>/dev/null"
 APPLIED = f"grep -q applied {STATE}/history 2>/dev/null"
-# What a loaded machine may add to a timer, in seconds.
-SLACK = 8
 
 # The host itself shuts its door, as it is there at once, and opens it when it is back.
 _DOOR = """
@@ -109,7 +107,8 @@ def test_when_the_controller_is_killed_after_the_apply_the_host_is_back_as_well(
         applied.result()
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert "applied" in _expect_back(bookworm, lab)
+    _expect_back(bookworm, lab)
+    assert "applied" in events(bookworm)
 
 
 def _quick(one: Controller) -> tuple[str, ...]:
@@ -117,21 +116,14 @@ def _quick(one: Controller) -> tuple[str, ...]:
     return ("apply", one.inventory, *words, "--connect-timeout", "2")
 
 
-def _expect_back(host: Host, lab: Lab) -> dict[str, str]:
-    """Wait until the host has put itself back, in time, with nothing left behind.
-
-    Returns what the host itself wrote down of it: event -> time.
-    """
+def _expect_back(host: Host, lab: Lab) -> None:
+    """Wait until the host has put itself back, in time, with nothing left behind."""
     host.wait_until_up()
     wait_for(host, f"{BACK} && ! systemctl -q is-active door")
     assert lab.changes(host.name) == {}
     assert value(host, RETRIES_PATH) == "15"
-    lines = host.run(f"cat {STATE}/history 2>/dev/null", check=False).stdout.splitlines()
-    events = {line.split("\t")[2]: line.split("\t")[0] for line in lines}
-    if "applied" in events:
-        began, ended = (datetime.fromisoformat(events[word]) for word in ("applied", "restored"))
-        assert (ended - began).total_seconds() <= int(QUICK) + SLACK
-    return events
+    if "applied" in events(host):
+        expect_in_time(host)
 
 
 def test_when_the_program_on_the_host_is_killed_between_two_writes_the_host_comes_back(
