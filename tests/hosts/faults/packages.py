@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed.host import Host
-from tests.hosts.faults.faulty import FOLDER
+from tests.hosts.faults.cutter import FOLDER
 from tests.hosts.faults.services import cluster_of
 from tests.hosts.package_lab import LEFT, everything
 from tests.hosts.scan import Scan
