@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from optimizer.engine.logins import logins_of
@@ -40,7 +41,7 @@ def load_state(inventory: str, connect_timeout: int) -> State:
     except KeyboardInterrupt:
         raise
     except (Exception, SystemExit) as error:
-        raise InventoryError(inventory=inventory, what=_cause(error)) from error
+        raise InventoryError(inventory=inventory, what=_cause(error, inventory)) from error
     state = State()
     state.init(made, Config(CONNECT_TIMEOUT=connect_timeout))
     if not list(state.inventory):
@@ -85,19 +86,18 @@ def why_misnamed(name: str) -> str:
     return ""
 
 
-def _cause(error: BaseException) -> str:
-    """Say what an inventory file stumbled over, with the line where that is known."""
-    frame = error.__traceback__
-    place = ""
-    while frame is not None:
-        name = frame.tb_frame.f_code.co_filename
-        if name.endswith(".py") and "site-packages" not in name and "optimizer" not in name:
-            place = f" (line {frame.tb_lineno})"
-        frame = frame.tb_next
-    message = str(error) or type(error).__name__
+def _cause(error: BaseException, inventory: str) -> str:
+    """Say what an inventory or its group data stumbled over, with the line where that is known."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
-    return f"{type(error).__name__}: {message}{place}"
+    # pyinfra wraps what a file raises, and its wrapper fails when it is asked for its text.
+    file = getattr(error, "filename", inventory)
+    raised = getattr(error, "exception", error)
+    lines = [at for frame, at in walk_tb(raised.__traceback__) if frame.f_code.co_filename == file]
+    named = "" if file == inventory else f"{file} "
+    place = f" ({named}line {lines[-1]})" if lines else ""
+    said = f": {raised}" if str(raised) else ""
+    return f"{type(raised).__name__}{said}{place}"
 
 
 def limited(state: State, patterns: Sequence[str]) -> list[Host]:
