@@ -14,6 +14,7 @@ restore_from() {
     PATIENCE=120
     await_servers
     RELOAD=
+    WANTED=
     LATER=
     REMAKE=
     UNPUT=
@@ -43,6 +44,7 @@ restore_from() {
     restore_collateral put
     restore_collateral check
     remove_made
+    start_wanted
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
         module) restore_module "$first" "$second" ;;

@@ -37,6 +37,17 @@ restore_action() {
     esac
 }
 
+# What this boot starts was chosen before the files were as they are now: what is gone is not
+# started, and what is back is, when its turn comes. Nobody waits for that here, as it waits for us.
+start_wanted() {
+    [ "${MODE:-}" = boot ] && [ -n "$RELOAD" ] && runs_systemd || return 0
+    systemctl daemon-reload >/dev/null 2>&1 </dev/null
+    RELOAD=
+    for unit in $WANTED; do
+        systemctl start --no-block "$unit" >/dev/null 2>&1 </dev/null || emit note "$unit could not be started"
+    done
+}
+
 # Whether systemd has not read the files of units as they are now: an earlier try of this restore may
 # have been killed behind them.
 needs_reload() {

@@ -6,7 +6,7 @@ So their moments are known to a millisecond, which no command line would allow.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from optimizer.host.wire import (
@@ -17,7 +17,7 @@ from optimizer.host.wire import (
 )
 from optimizer.model.request import ProbeRequest
 from optimizer.model.snapshot import Snapshot, snapshot_id
-from optimizer.model.transaction import FileRef, FileStep, ValueStep
+from optimizer.model.transaction import FileRef, FileStep, Step, ValueStep
 from testbed.host import Host
 from tests.hosts.arranged import arranged
 
@@ -29,13 +29,30 @@ DROP_IN = "/etc/sysctl.d/98-race.conf"
 _CONTENT = b"net.ipv4.tcp_retries2 = 8\n"
 
 
+def ref(content: bytes) -> FileRef:
+    """Describe a file of root's with these bytes."""
+    return FileRef(sha256=hashlib.sha256(content).hexdigest(), mode="644", owner="0:0")
+
+
+_STEPS = (
+    ValueStep(tunable="t.retries", path=RETRIES_PATH, before="15", after="8"),
+    FileStep(path=DROP_IN, before=None, after=ref(_CONTENT)),
+)
+
+
 @contextmanager
-def raw_change(host: Host, timeout: int, files: Mapping[str, str] | None = None) -> Iterator[None]:
+def raw_change(
+    host: Host,
+    timeout: int,
+    files: Mapping[str, str] | None = None,
+    steps: Sequence[Step] = _STEPS,
+    content: bytes = _CONTENT,
+) -> Iterator[None]:
     """Have the programs `apply` and `confirm` in FOLDER on a host for a while, and more files.
 
-    timeout: of the safety timer, in seconds.
+    timeout: of the safety timer, in seconds. content: of the one file in the steps.
     """
-    change = _change(host)
+    change = _change(host, tuple(steps), content)
     confirm = confirm_program(RUN, ProbeRequest(), snapshot_id(encode_manifest(change)))
     texts = {
         "apply": apply_program(change, timeout),
@@ -48,8 +65,7 @@ def raw_change(host: Host, timeout: int, files: Mapping[str, str] | None = None)
         yield
 
 
-def _change(host: Host) -> Snapshot:
-    ref = FileRef(sha256=hashlib.sha256(_CONTENT).hexdigest(), mode="644", owner="0:0")
+def _change(host: Host, steps: tuple[Step, ...], content: bytes) -> Snapshot:
     return Snapshot(
         run=RUN,
         kind="apply",
@@ -60,9 +76,6 @@ def _change(host: Host) -> Snapshot:
         machine_id=host.run("cat /etc/machine-id").stdout.strip(),
         boot_id=host.boot_id(),
         kernel="any",
-        steps=(
-            ValueStep(tunable="t.retries", path=RETRIES_PATH, before="15", after="8"),
-            FileStep(path=DROP_IN, before=None, after=ref),
-        ),
-        blobs={ref.sha256: _CONTENT},
+        steps=steps,
+        blobs={ref(content).sha256: content},
     )

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Sequence
+
+from optimizer.model.transaction import FileStep, LinkStep, Step
 from testbed.host import Host
 from tests.hosts.arranged import arranged, value, with_file
 from tests.hosts.conftest import MakeController
 from tests.hosts.controller import SMALL
+from tests.hosts.faults.cutter import STOP, ordered
 from tests.hosts.lab import STATE, TWIN, WANTS, Lab
+from tests.hosts.raw_change import FOLDER, raw_change, ref
 
 RETRIES = "system.sysctl.net.ipv4.tcp_retries2"
 RETRIES_PATH = "/proc/sys/net/ipv4/tcp_retries2"
 LATER = "/etc/sysctl.d/99-zzz-local.conf"
+UNIT_NAME = "optimizer-values.service"
+UNIT = f"/etc/systemd/system/{UNIT_NAME}"
+LINK = f"/etc/systemd/system/multi-user.target.wants/{UNIT_NAME}"
+WRITTEN = "/run/values-written"
+UNIT_TEXT = f"""[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/touch {WRITTEN}
+"""
+UNIT_REF = ref(UNIT_TEXT.encode())
 
 
 def test_a_confirmed_change_survives_a_reboot_and_is_rolled_back_after_it(
@@ -46,6 +62,52 @@ def test_a_boot_takes_away_what_a_power_cut_has_left_of_a_change_that_was_confir
     }
     assert one.verify().expect(0).host("trixie")["state"] == "match"
     one.rollback().expect(0)
+
+
+def test_what_a_boot_puts_back_is_started_in_that_boot(host: Host, lab: Lab) -> None:
+    # As a way back takes it: systemd has read its units by then, and chosen what it starts.
+    steps = (
+        FileStep(path=UNIT, before=UNIT_REF, after=None),
+        LinkStep(path=LINK, before=UNIT, after=None),
+    )
+    link = arranged(host, f"ln -s {UNIT} {LINK}", f"systemctl stop {UNIT_NAME}; rm -f {LINK}")
+    with with_file(host, UNIT, UNIT_TEXT), link:
+        _cut_the_power_amid_the_confirmation(host, steps)
+        changes = lab.changes(host.name)
+        written = host.run(f"rm {WRITTEN}", check=False)
+    host.run("systemctl daemon-reload")
+    assert changes.pop(f"unit {UNIT_NAME}") == (None, "loaded active exited")
+    assert set(changes) == {
+        f"file {LINK}",
+        f"file {UNIT}",
+        f"service {UNIT_NAME}",
+        f"unit-file {UNIT_NAME}",
+    }
+    assert written.returncode == 0
+
+
+def test_what_a_boot_takes_away_is_not_started_in_that_boot(host: Host, lab: Lab) -> None:
+    steps = (
+        FileStep(path=UNIT, before=None, after=UNIT_REF),
+        LinkStep(path=LINK, before=None, after=UNIT),
+    )
+    _cut_the_power_amid_the_confirmation(host, steps)
+    assert host.run(f"ls {WRITTEN}", check=False).returncode != 0
+    assert lab.changes(host.name) == {}
+
+
+def _cut_the_power_amid_the_confirmation(host: Host, steps: Sequence[Step]) -> None:
+    """Make a change, and boot when its files are as they shall be and it is not put away yet."""
+    with (
+        raw_change(host, 600, steps=steps, content=UNIT_TEXT.encode()),
+        ordered(host, "pass", f"strike unlink:/failed-units {STOP}") as cutter,
+    ):
+        assert "result\tapplied" in host.run(f"sh {FOLDER}/apply").stdout
+        argv = [*host.endpoint.argv(), f"sh {FOLDER}/confirm"]
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as confirming:
+            assert cutter.is_held()
+            confirming.kill()
+        host.power_cut()
 
 
 def test_a_file_that_wins_over_ours_at_boot_is_named_with_its_line(
