@@ -14,7 +14,6 @@ restore_from() {
     PATIENCE=120
     await_servers
     RELOAD=
-    WANTED=
     LATER=
     REMAKE=
     UNPUT=
@@ -44,10 +43,11 @@ restore_from() {
     restore_collateral put
     restore_collateral check
     remove_made
-    start_wanted
+    reload_at_boot
     while IFS=$TAB read -r step first second third fourth fifth sixth seventh eighth; do
         case $step in
         module) restore_module "$first" "$second" ;;
+        link) start_wanted "$first" "$second" ;;
         action) restore_action "$first" "$second" ;;
         esac
     done <"$REVERSED"

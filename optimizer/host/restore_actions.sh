@@ -37,15 +37,21 @@ restore_action() {
     esac
 }
 
-# What this boot starts was chosen before the files were as they are now: what is gone is not
+# What this boot starts was chosen before the files were as they are now: what is gone by now is not
 # started, and what is back is, when its turn comes. Nobody waits for that here, as it waits for us.
-start_wanted() {
+reload_at_boot() {
     [ "${MODE:-}" = boot ] && [ -n "$RELOAD" ] && runs_systemd || return 0
     systemctl daemon-reload >/dev/null 2>&1 </dev/null
-    RELOAD=
-    for unit in $WANTED; do
-        systemctl start --no-block "$unit" >/dev/null 2>&1 </dev/null || emit note "$unit could not be started"
-    done
+}
+
+# A link that has systemd start a unit, and what it was before: its file may have been gone alone.
+start_wanted() {
+    [ "${MODE:-}" = boot ] && [ "$2" != @absent ] && runs_systemd || return 0
+    case $1 in /etc/systemd/system/*.wants/*) ;; *) return 0 ;; esac
+    describe_link "$1"
+    [ "$REPLY" = "$2" ] || return 0
+    systemctl start --no-block "${1##*/}" >/dev/null 2>&1 </dev/null ||
+        emit note "${1##*/} could not be started"
 }
 
 # Whether systemd has not read the files of units as they are now: an earlier try of this restore may

@@ -63,10 +63,6 @@ restore_link() {
     put_link "$1" "$2"
     describe_link "$1"
     [ "$REPLY" = "$2" ] || fail_put "$1" "$2" "$REPLY" "${ERROR:-}"
-    case $1=$2 in
-    *=@absent) ;;
-    /etc/systemd/system/*.wants/*) WANTED="$WANTED ${1##*/}" ;;
-    esac
 }
 
 # path present|absent before original size line replaces

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
+import pytest
+
 from optimizer.model.transaction import FileStep, LinkStep, Step
 from testbed.host import Host
 from tests.hosts.arranged import arranged, value, with_file
@@ -26,6 +28,8 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/bin/touch {WRITTEN}
 """
+# Its files are as they shall be, and it is not put away yet.
+AT_ITS_END = "unlink:/failed-units"
 UNIT_REF = ref(UNIT_TEXT.encode())
 
 
@@ -64,7 +68,8 @@ def test_a_boot_takes_away_what_a_power_cut_has_left_of_a_change_that_was_confir
     one.rollback().expect(0)
 
 
-def test_what_a_boot_puts_back_is_started_in_that_boot(host: Host, lab: Lab) -> None:
+@pytest.mark.parametrize("place", [AT_ITS_END, f"unlink:{UNIT}"])
+def test_what_a_boot_puts_back_is_started_in_that_boot(host: Host, lab: Lab, place: str) -> None:
     # As a way back takes it: systemd has read its units by then, and chosen what it starts.
     steps = (
         FileStep(path=UNIT, before=UNIT_REF, after=None),
@@ -72,7 +77,7 @@ def test_what_a_boot_puts_back_is_started_in_that_boot(host: Host, lab: Lab) -> 
     )
     link = arranged(host, f"ln -s {UNIT} {LINK}", f"systemctl stop {UNIT_NAME}; rm -f {LINK}")
     with with_file(host, UNIT, UNIT_TEXT), link:
-        _cut_the_power_amid_the_confirmation(host, steps)
+        _cut_the_power_amid_the_confirmation(host, steps, place)
         changes = lab.changes(host.name)
         written = host.run(f"rm {WRITTEN}", check=False)
     host.run("systemctl daemon-reload")
@@ -91,16 +96,16 @@ def test_what_a_boot_takes_away_is_not_started_in_that_boot(host: Host, lab: Lab
         FileStep(path=UNIT, before=None, after=UNIT_REF),
         LinkStep(path=LINK, before=None, after=UNIT),
     )
-    _cut_the_power_amid_the_confirmation(host, steps)
+    _cut_the_power_amid_the_confirmation(host, steps, AT_ITS_END)
     assert host.run(f"ls {WRITTEN}", check=False).returncode != 0
     assert lab.changes(host.name) == {}
 
 
-def _cut_the_power_amid_the_confirmation(host: Host, steps: Sequence[Step]) -> None:
-    """Make a change, and boot when its files are as they shall be and it is not put away yet."""
+def _cut_the_power_amid_the_confirmation(host: Host, steps: Sequence[Step], place: str) -> None:
+    """Make a change, and boot when its confirmation has come to a place, as an order has it."""
     with (
         raw_change(host, 600, steps=steps, content=UNIT_TEXT.encode()),
-        ordered(host, "pass", f"strike unlink:/failed-units {STOP}") as cutter,
+        ordered(host, "pass", f"strike {place} {STOP}") as cutter,
     ):
         assert "result\tapplied" in host.run(f"sh {FOLDER}/apply").stdout
         argv = [*host.endpoint.argv(), f"sh {FOLDER}/confirm"]
