@@ -88,6 +88,8 @@ class Bench:
         host = KINDS[self._kind]()
         self._stack.callback(host.stop)
         host.start()
+        # The first boot does things that no later one does.
+        host.reboot()
         faulty = FaultyHost(host)
         faulty.install()
         self._area.furnish(host)
