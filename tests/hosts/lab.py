@@ -85,12 +85,7 @@ class Lab:
             self._hosts[name] = self._hosts.pop(name)
         else:
             self._make_room()
-            host = KINDS[name]()
-            host.start()
-            self._hosts[name] = host
-            # The first boot does things that no later one does.
-            host.reboot()
-            self._pristine[name] = scan(host)
+            self._hosts[name], self._pristine[name] = _booted(KINDS[name]())
         return self._hosts[name]
 
     def accept(self, name: str) -> None:
@@ -139,6 +134,18 @@ class Lab:
         """End all hosts."""
         for name in list(self._hosts):
             self.drop(name)
+
+
+def _booted(host: Host) -> tuple[Host, Scan]:
+    """Boot a host, and scan it; one that cannot be scanned is given up."""
+    host.start()
+    try:
+        # The first boot does things that no later one does.
+        host.reboot()
+        return host, scan(host)
+    except BaseException:
+        host.stop()
+        raise
 
 
 def without_records(changes: Differences) -> Differences:
