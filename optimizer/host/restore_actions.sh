@@ -42,6 +42,7 @@ restore_action() {
 reload_at_boot() {
     [ "${MODE:-}" = boot ] && [ -n "$RELOAD" ] && runs_systemd || return 0
     systemctl daemon-reload >/dev/null 2>&1 </dev/null
+    RELOAD=
 }
 
 # A link that has systemd start a unit, and what it was before: its file may have been gone alone.
